@@ -1,0 +1,25 @@
+//! What an HTTP exchange with Amazon Bedrock means: endpoint, operation, model, agent, credential and body.
+//!
+//! Pure: no I/O, no clock, no environment, no globals, no serde. Bytes in, facts out. Compiles to
+//! `wasm32-unknown-unknown`.
+//!
+//! * [`recognise`] reads a request's head: host, method, raw path, headers.
+//! * [`Extractor`] reads a request's body while its slices arrive.
+//! * [`answer`] reads an answer's head.
+
+pub mod answer;
+pub mod body;
+mod call;
+pub mod credential;
+pub mod endpoint;
+pub mod model;
+pub mod operation;
+mod recognise;
+
+pub use body::{Body, BodyPlan, Extractor, Limits, PayloadKind};
+pub use call::{AgentRef, ApiShape, Call, Entrance, GatewayEndpoint, Head, Problem, ProblemCode, Refused};
+pub use credential::{Credential, CredentialKind, SignatureParts};
+pub use endpoint::Endpoint;
+pub use model::{ModelKind, ModelRef};
+pub use operation::Operation;
+pub use recognise::recognise;

@@ -1,0 +1,1 @@
+//! gateway.yaml to an Envoy bootstrap.

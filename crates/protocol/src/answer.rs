@@ -1,0 +1,48 @@
+//! What the control plane answers.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to [`crate::DecisionRequest`]. Its record is durable when it is sent, unless the verdict is
+/// [`Verdict::NeedText`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionAnswer {
+    /// The question's `call_id`; an answer to another call is refused by the gate.
+    pub call_id: String,
+    /// Id of the committed record; empty only for [`Verdict::NeedText`].
+    pub decision_id: String,
+    /// What to do.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// A rule of the active bundle reads text: send it along from now on.
+    #[serde(default)]
+    pub wants_text: bool,
+}
+
+/// What to do with the call. JSON: `{"verdict": "deny", "message": "…"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Let it out, byte for byte.
+    Allow,
+    /// Reject it: 403 `AccessDeniedException`.
+    Deny {
+        /// Names the rule and its message, no more.
+        message: String,
+    },
+    /// Reject it for now: 429 `ThrottlingException`.
+    Throttle {
+        /// Names the limit.
+        message: String,
+        /// Seconds, for `retry-after`.
+        retry_after_seconds: u32,
+    },
+    /// Reject it until a person has approved it: 403 `AccessDeniedException`.
+    PendingApproval {
+        /// Carries the approval id and link.
+        message: String,
+        /// The approval.
+        approval_id: String,
+    },
+    /// Nothing was decided or recorded: ask again, with the text.
+    NeedText,
+}

@@ -1,0 +1,76 @@
+//! What became of the calls: `POST /v1/outcomes`, in batches, repeated until acknowledged.
+
+use serde::{Deserialize, Serialize};
+
+/// The body of `POST /v1/outcomes`. Delivered at least once: an outcome is identified by its `call_id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeBatch {
+    /// [`crate::VERSION`].
+    pub version: u16,
+    /// The node id of the Envoy that reports.
+    pub gate: String,
+    /// The outcomes, oldest first.
+    pub outcomes: Vec<Outcome>,
+    /// Calls that left with no record since the last acknowledged batch (`failure_mode: open` only).
+    #[serde(default)]
+    pub unaudited: u64,
+    /// Outcomes lost in the gate since the last acknowledged batch (its queue was full).
+    #[serde(default)]
+    pub lost: u64,
+}
+
+/// The answer: all of the batch is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeAck {
+    /// Outcomes taken, repeated ones included.
+    pub accepted: u64,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeKind {
+    /// AWS answered, whatever its status, and the answer went out whole.
+    Completed,
+    /// The call was allowed, and no whole answer came: upstream reset, timeout, connect failure.
+    Failed,
+    /// The gate refused it.
+    Blocked,
+    /// The client went away first.
+    Aborted,
+}
+
+/// One exchange's end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The exchange; the same as in its question.
+    pub call_id: String,
+    /// The decision, where the gate learned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision_id: Option<String>,
+    /// How it ended.
+    pub outcome: OutcomeKind,
+    /// Stable code of what went wrong (`decision_timeout`, `upstream_reset`, `client_gone` …).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// HTTP status that the client saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// `x-amzn-requestid` of AWS's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws_request_id: Option<String>,
+    /// AWS's error type, without namespace or suffix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_type: Option<String>,
+    /// The call left the gate towards AWS.
+    pub forwarded: bool,
+    /// Bytes of the answer's body that were let out.
+    #[serde(default)]
+    pub response_bytes: u64,
+    /// Milliseconds from the request's headers to the end of the exchange.
+    pub duration_ms: u64,
+    /// Milliseconds that the gate waited for the decision.
+    pub decision_ms: u64,
+    /// Unix time in milliseconds at the end.
+    pub ended_at_ms: u64,
+}
