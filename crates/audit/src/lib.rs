@@ -1,1 +1,24 @@
-//! Filled in below; see docs/architecture.md.
+//! Audit records: what a decision and an outcome say, and how an outcome's state may change.
+//!
+//! Pure: no I/O, no clock, no environment, no globals. Provider-independent: nothing here names a type of
+//! `portcullis-bedrock` or of the wire protocol, so that a record outlives both. The control plane fills records
+//! in and stores them; ids and times are parameters.
+//!
+//! Deliberately absent: prompts and answers. A record carries fingerprints and counts, never text.
+
+mod decision;
+mod outcome;
+mod principal;
+
+pub use decision::{
+    Agent, Credential, DecisionRecord, Endpoint, Model, PolicyTrace, Problem, Request, Sdk, Source, Verdict,
+    VerdictKind,
+};
+pub use outcome::{OutcomeRecord, OutcomeState};
+pub use principal::{Assurance, IdentityAnswer, Principal};
+
+/// The version of the record format, stored as [`DecisionRecord::schema`] and [`OutcomeRecord::schema`].
+pub const SCHEMA: u16 = 1;
+
+/// Rule id of a call that the gate refuses on its own: malformed, ambiguous, or an unverified re-signed one.
+pub const REFUSED_RULE: &str = "portcullis/refused";

@@ -1,0 +1,321 @@
+//! What was decided on one call, and why.
+
+use crate::principal::Principal;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The record of one decision. It is on disk before the gate hears the verdict.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// [`crate::SCHEMA`].
+    pub schema: u16,
+    /// UUIDv7; its time is `decided_at_ms`. Given by the store.
+    pub decision_id: String,
+    /// The exchange, named by the gate.
+    pub call_id: String,
+    /// Unix time in milliseconds. Given by the store.
+    pub decided_at_ms: u64,
+    /// What the calls of one tool-use loop or agent session share: the session, else the SDK's invocation id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// The gate that asked.
+    pub gate: String,
+    /// `pass_through` or `resign`.
+    pub entrance: String,
+    /// Who called.
+    pub principal: Principal,
+    /// With which credential.
+    pub credential: Credential,
+    /// Which endpoint; absent for a host that is not Bedrock's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Endpoint>,
+    /// Operation name, `Unknown` when no route matched.
+    pub operation: String,
+    /// IAM action, `Unknown` when no route matched.
+    pub action: String,
+    /// The model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
+    /// The agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
+    /// URI labels of the operation by modelled name: knowledge base, batch job, guardrail …
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The request, without its text.
+    pub request: Request,
+    /// Where it came from.
+    pub source: Source,
+    /// What the SDK says of itself.
+    #[serde(default)]
+    pub sdk: Sdk,
+    /// What decided.
+    pub policy: PolicyTrace,
+    /// Why the gate refuses the call on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// The kinds of verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictKind {
+    /// Let out.
+    Allow,
+    /// Rejected.
+    #[default]
+    Deny,
+    /// Rejected for now: a rate limit.
+    Throttle,
+    /// Rejected until a person has approved it.
+    PendingApproval,
+}
+
+impl VerdictKind {
+    /// Every kind, for tests and documentation.
+    pub const ALL: [VerdictKind; 4] =
+        [VerdictKind::Allow, VerdictKind::Deny, VerdictKind::Throttle, VerdictKind::PendingApproval];
+
+    /// The stable name, as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            VerdictKind::Allow => "allow",
+            VerdictKind::Deny => "deny",
+            VerdictKind::Throttle => "throttle",
+            VerdictKind::PendingApproval => "pending_approval",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<VerdictKind> {
+        VerdictKind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A verdict as recorded: enough to give the same answer to the same question again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Its kind. The default is `deny`: a record that says nothing lets nothing out.
+    pub kind: VerdictKind,
+    /// What the caller is told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Seconds after which a throttled call may come again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u32>,
+    /// The approval that a pending call waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_id: Option<String>,
+}
+
+/// What decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyTrace {
+    /// Name of the bundle.
+    pub bundle: String,
+    /// Its digest, hex SHA-256.
+    pub digest: String,
+    /// The rule that decided; absent when the default did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Every rule that matched, the deciding one included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matched: Vec<String>,
+}
+
+/// The credential of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// Its form, such as `sigv4`.
+    pub kind: String,
+    /// AWS access key id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// Account decoded from the key: a hint, not proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_hint: Option<String>,
+    /// User name in a long-term API key: a hint, not proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_hint: Option<String>,
+    /// Region of the credential scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Service of the credential scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Fingerprint of a bearer secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_sha256: Option<String>,
+    /// Temporary credentials.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub session_token: bool,
+}
+
+/// The endpoint of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Endpoint prefix, such as `bedrock-runtime`.
+    pub service: String,
+    /// Region.
+    pub region: String,
+    /// Partition.
+    pub partition: String,
+    /// A FIPS endpoint.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fips: bool,
+    /// A dual-stack endpoint.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dual_stack: bool,
+    /// VPC endpoint id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc_endpoint: Option<String>,
+}
+
+/// The model of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// As the caller named it.
+    pub id: String,
+    /// What the identifier names, such as `inference_profile`.
+    pub kind: String,
+    /// The base model, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Provider, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Version, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Cross-region prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geography: Option<String>,
+    /// Region in the ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Account in the ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// The agent of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Agent id or runtime ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Alias id or qualifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// Session id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+}
+
+/// The request, without its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// HTTP method.
+    pub method: String,
+    /// Authority.
+    pub host: String,
+    /// Raw path without the query.
+    pub path: String,
+    /// Bytes of the body.
+    pub bytes: u64,
+    /// Hex SHA-256 of the body; absent where the call is decided at its headers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Tokens asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// A streamed answer is asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
+    /// Tools offered to the model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
+    /// Tool results sent back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tool_results: u32,
+    /// Guardrail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardrail: Option<String>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardrail_version: Option<String>,
+    /// `requestMetadata`: the caller's word.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// `sessionState.sessionAttributes`: the caller's word.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub session_attributes: BTreeMap<String, String>,
+    /// S3 URIs named in the body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub s3_uris: Vec<String>,
+    /// A list above was cut.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// Where a call came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Peer address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// TLS server name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+}
+
+/// What the SDK says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sdk {
+    /// `user-agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The same over the retries of one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation_id: Option<String>,
+    /// Such as `attempt=1; max=3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<String>,
+}
+
+/// Why the gate refuses a call on its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Stable code.
+    pub code: String,
+    /// What and where.
+    pub detail: String,
+}
+
+impl DecisionRecord {
+    /// Both records were made from the same question, whatever was decided on it: all that the caller sent is equal.
+    /// The answer to a repeated `call_id` may be repeated only then.
+    #[must_use]
+    pub fn same_question(&self, other: &DecisionRecord) -> bool {
+        self.call_id == other.call_id
+            && self.gate == other.gate
+            && self.entrance == other.entrance
+            && self.credential == other.credential
+            && self.endpoint == other.endpoint
+            && self.operation == other.operation
+            && self.action == other.action
+            && self.model == other.model
+            && self.agent == other.agent
+            && self.labels == other.labels
+            && self.request == other.request
+            && self.problem == other.problem
+    }
+}
+
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
+}

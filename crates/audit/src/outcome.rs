@@ -1,0 +1,157 @@
+//! What became of a call, and how that may change.
+
+use crate::principal::Assurance;
+use serde::{Deserialize, Serialize};
+
+/// The state of a call's outcome.
+///
+/// ```text
+/// pending ──▶ completed | failed | aborted | blocked        the gate reported
+///    └──────▶ unknown ──▶ completed | failed | aborted | blocked   nobody reported in time; a late report replaces it
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeState {
+    /// Allowed, not reported yet.
+    #[default]
+    Pending,
+    /// AWS answered, whatever its status, and the answer went out whole.
+    Completed,
+    /// Allowed, and no whole answer came.
+    Failed,
+    /// The client went away first.
+    Aborted,
+    /// The gate refused it.
+    Blocked,
+    /// The deadline passed and nobody reported.
+    Unknown,
+}
+
+impl OutcomeState {
+    /// Every state, for tests and documentation.
+    pub const ALL: [OutcomeState; 6] = [
+        OutcomeState::Pending,
+        OutcomeState::Completed,
+        OutcomeState::Failed,
+        OutcomeState::Aborted,
+        OutcomeState::Blocked,
+        OutcomeState::Unknown,
+    ];
+
+    /// The stable name, as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OutcomeState::Pending => "pending",
+            OutcomeState::Completed => "completed",
+            OutcomeState::Failed => "failed",
+            OutcomeState::Aborted => "aborted",
+            OutcomeState::Blocked => "blocked",
+            OutcomeState::Unknown => "unknown",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<OutcomeState> {
+        OutcomeState::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// A report was received: nothing replaces it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            OutcomeState::Completed | OutcomeState::Failed | OutcomeState::Aborted | OutcomeState::Blocked
+        )
+    }
+
+    /// The state after `next` was reported. The first report stands (delivery is at least once, so repeats are
+    /// ordinary); a late report replaces `unknown`; nothing goes back to `pending`.
+    #[must_use]
+    pub const fn then(self, next: OutcomeState) -> OutcomeState {
+        match (self.is_final(), next) {
+            (true, _) | (false, OutcomeState::Pending) => self,
+            (false, next) => next,
+        }
+    }
+}
+
+/// What became of one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeRecord {
+    /// [`crate::SCHEMA`].
+    pub schema: u16,
+    /// The call.
+    pub call_id: String,
+    /// The decision, where the gate learned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision_id: Option<String>,
+    /// The gate that reported; empty for `unknown`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub gate: String,
+    /// How it ended.
+    pub state: OutcomeState,
+    /// Stable code of what went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// HTTP status that the client saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// AWS's request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws_request_id: Option<String>,
+    /// AWS's error type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_type: Option<String>,
+    /// The call left the gate towards AWS.
+    #[serde(default)]
+    pub forwarded: bool,
+    /// Bytes of the answer's body that were let out.
+    #[serde(default)]
+    pub response_bytes: u64,
+    /// From the request's headers to the end of the exchange.
+    #[serde(default)]
+    pub duration_ms: u64,
+    /// How long the gate waited for the decision.
+    #[serde(default)]
+    pub decision_ms: u64,
+    /// Unix time in milliseconds at the end, by the gate's clock.
+    #[serde(default)]
+    pub ended_at_ms: u64,
+    /// Unix time in milliseconds of its record, by the control plane's clock.
+    #[serde(default)]
+    pub recorded_at_ms: u64,
+    /// What AWS's answer says of a principal that only claimed to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<Assurance>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_report_stands_and_late_ones_replace_unknown() {
+        let mut compared = 0;
+        for before in OutcomeState::ALL {
+            for next in OutcomeState::ALL {
+                let after = before.then(next);
+                let expected = if before.is_final() || next == OutcomeState::Pending { before } else { next };
+                assert_eq!(after, expected, "{before:?} then {next:?}");
+                assert_eq!(after.then(next), after, "{before:?} then {next:?} twice");
+                compared += 1;
+            }
+        }
+        println!("compared {compared} transitions");
+    }
+
+    #[test]
+    fn names_are_those_of_serde() {
+        for state in OutcomeState::ALL {
+            assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{}\"", state.as_str()));
+            assert_eq!(OutcomeState::parse(state.as_str()), Some(state));
+        }
+        assert_eq!(OutcomeState::parse("maybe"), None);
+    }
+}
