@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! The `portcullis` binary. Everything is in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portcullis::cli::main()
+}

@@ -1,0 +1,18 @@
+//! The control plane: decides calls, records them durably before it answers, and is operated through an admin
+//! API and the `portcullis` command line.
+//!
+//! ```text
+//! http/     adapters: extractors, routes, problem+json       cli/   the command line
+//!   └▶ app/     one decision, one batch of outcomes, the reaper
+//!        ├▶ bundle/    active policy, loaded and swapped
+//!        ├▶ identity/  signature check of virtual keys
+//!        ├▶ tokens/    who may talk to us
+//!        └▶ storage/   the Store trait and its embedded SQLite
+//! ```
+//! Invariants: an answer `allow` leaves only after its record is durable ([`app`]); nothing outside [`http`]
+//! knows HTTP, nothing outside [`storage`] knows SQL.
+
+pub mod bundle;
+pub mod certs;
+pub mod cli;
+pub mod identity;
