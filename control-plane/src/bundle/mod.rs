@@ -1,1 +1,5 @@
-//! Placeholder until its owner fills it in.
+//! The active policy bundle: loaded from a directory, watched, swapped atomically.
+
+mod active;
+
+pub use active::{ActiveBundle, BundleStatus, LastError};

@@ -1,0 +1,143 @@
+//! The canonical call: what rules are evaluated on. Filled by the caller, whole; nothing in here is read from a
+//! clock, an environment or the network.
+
+use crate::identity::Principal;
+use std::collections::BTreeMap;
+
+/// The operation of a call whose host or path the gate does not know.
+pub const UNKNOWN_OPERATION: &str = "Unknown";
+
+/// One call to Bedrock. Empty strings and `None` both mean "not said"; a rule sees such a field as missing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Call {
+    /// Who calls, as [`crate::Bundle::identify`] (or a check of the control plane) says.
+    pub principal: Principal,
+    /// What the principal was derived from.
+    pub credential: Credential,
+    /// Operation name as AWS models it (`Converse`), or [`UNKNOWN_OPERATION`].
+    pub operation: String,
+    /// IAM action (`bedrock:InvokeModel`), or [`UNKNOWN_OPERATION`].
+    pub action: String,
+    /// Kind of call: `model_invoked`, `agent_invoked` …, see [`portcullis_bedrock::Operation::action_type`].
+    pub action_type: String,
+    /// Endpoint prefix (`bedrock-runtime`).
+    pub service: String,
+    /// AWS region of the endpoint.
+    pub region: String,
+    /// AWS partition of the endpoint (`aws`, `aws-cn`, `aws-us-gov` …).
+    pub partition: String,
+    /// Host as received.
+    pub host: String,
+    /// HTTP method as received.
+    pub method: String,
+    /// Raw path as received, without query.
+    pub path: String,
+    /// How it came in: `pass_through` or `resign`.
+    pub entrance: String,
+    /// The model that the call names.
+    pub model: Option<Model>,
+    /// The agent that the call names.
+    pub agent: Agent,
+    /// URI labels by their modelled name (`knowledgeBaseId` …).
+    pub labels: BTreeMap<String, String>,
+    /// What the body says.
+    pub request: Request,
+    /// Where the call came from.
+    pub network: Network,
+    /// Unix time in milliseconds at which the call is decided.
+    pub time: u64,
+}
+
+/// The credential of a call; a claim until AWS or the control plane has checked it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credential {
+    /// Its form: `sigv4`, `sigv4a`, `presigned`, `bearer_short_term`, `bearer_long_term`, `bearer_other`, `api_key`,
+    /// `none`.
+    pub kind: String,
+    /// AWS access key id.
+    pub access_key_id: Option<String>,
+    /// Account decoded from the key: a hint.
+    pub account: Option<String>,
+}
+
+/// A model identifier, taken apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Model {
+    /// As the caller gave it, percent-decoded once: an id, a profile id or an ARN.
+    pub id: String,
+    /// What it names: `foundation_model`, `inference_profile`, `application_inference_profile` …
+    pub kind: String,
+    /// Base model without geography prefix, when the identifier reveals it.
+    pub base: Option<String>,
+    /// Provider (`anthropic`), when revealed.
+    pub provider: Option<String>,
+    /// Version suffix (`v2:0`).
+    pub version: Option<String>,
+    /// Cross-region prefix (`us`, `eu`, `global` …).
+    pub geography: Option<String>,
+    /// Region in the ARN.
+    pub region: Option<String>,
+    /// Account in the ARN.
+    pub account: Option<String>,
+}
+
+/// An agent (or AgentCore runtime), its alias and session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// Agent id or runtime ARN.
+    pub id: Option<String>,
+    /// Alias id or qualifier.
+    pub alias: Option<String>,
+    /// Session id: the caller's choice.
+    pub session: Option<String>,
+}
+
+/// What a call's body says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Bytes received.
+    pub bytes: u64,
+    /// Largest number of tokens asked for.
+    pub max_tokens: Option<u64>,
+    /// A streamed answer is asked for.
+    pub stream: bool,
+    /// Names of the tools offered to the model.
+    pub tools: Vec<String>,
+    /// Number of tool results sent back.
+    pub tool_results: u64,
+    /// The text for the model. `None` when the gate has not sent it: rules that read text then cannot be decided.
+    /// A call without text, and one whose text cannot be had, has `Some(Text::default())`.
+    pub text: Option<Text>,
+    /// Guardrail id or ARN.
+    pub guardrail: Option<String>,
+    /// Guardrail version.
+    pub guardrail_version: Option<String>,
+    /// `requestMetadata`.
+    pub metadata: BTreeMap<String, String>,
+    /// `sessionState.sessionAttributes`.
+    pub session_attributes: BTreeMap<String, String>,
+    /// S3 URIs named anywhere in the body.
+    pub s3_uris: Vec<String>,
+    /// One of the lists above was cut at the gate's cap.
+    pub truncated: bool,
+}
+
+/// Text for the model, capped by the gate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text {
+    /// System and user text in document order, joined by line feeds.
+    pub text: String,
+    /// The cap cut it.
+    pub truncated: bool,
+}
+
+/// Where a call came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Peer address without port.
+    pub source_ip: Option<String>,
+    /// VPC endpoint id in the host.
+    pub vpc_endpoint: Option<String>,
+    /// TLS server name that the client asked for.
+    pub server_name: Option<String>,
+}
