@@ -15,4 +15,6 @@
 pub mod bundle;
 pub mod certs;
 pub mod cli;
+pub mod clock;
 pub mod identity;
+pub mod storage;

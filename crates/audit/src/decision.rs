@@ -33,6 +33,9 @@ pub struct DecisionRecord {
     pub operation: String,
     /// IAM action, `Unknown` when no route matched.
     pub action: String,
+    /// Kind of call, such as `model_invoked`; empty where not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub action_type: String,
     /// The model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Model>,
@@ -115,16 +118,34 @@ pub struct Verdict {
 /// What decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyTrace {
-    /// Name of the bundle.
+    /// Name of the bundle; empty when none was loaded.
     pub bundle: String,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
     /// Its digest, hex SHA-256.
     pub digest: String,
     /// The rule that decided; absent when the default did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// Every rule that matched, the deciding one included.
+    /// Every rule that matched, the deciding one included, in load order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub matched: Vec<String>,
+    pub matched: Vec<Matched>,
+    /// What the verdict would have been without shadow mode (`allow`, `deny` …); absent when the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<String>,
+}
+
+/// A rule that matched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matched {
+    /// Its id.
+    pub rule: String,
+    /// What it does.
+    pub effect: String,
+    /// It is in shadow mode: it would have done it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
 }
 
 /// The credential of a call.

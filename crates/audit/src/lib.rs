@@ -11,7 +11,7 @@ mod outcome;
 mod principal;
 
 pub use decision::{
-    Agent, Credential, DecisionRecord, Endpoint, Model, PolicyTrace, Problem, Request, Sdk, Source, Verdict,
+    Agent, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Problem, Request, Sdk, Source, Verdict,
     VerdictKind,
 };
 pub use outcome::{OutcomeRecord, OutcomeState};

@@ -65,6 +65,9 @@ pub struct Principal {
     /// Roles or groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// The name is one of the bundle's directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
 }
 
 #[cfg(test)]

@@ -1,0 +1,178 @@
+//! Where records live: the narrow trait [`Store`], and its embedded implementation [`SqliteStore`].
+//!
+//! The one promise that everything rests on: when a commit's future is ready with `Ok`, its record survives
+//! `kill -9` and a power cut. When it is `Err`, the caller must act as if nothing was recorded, which for a decision
+//! means: refuse the call. See docs/decisions/0002-storage.md for why SQLite, and how.
+
+mod error;
+mod id;
+mod query;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub use error::{OpenError, StoreError};
+pub use id::{Seq, Sequence};
+pub use query::{Cursor, Order, Page, Query, StoredDecision, StoredEvent};
+pub use sqlite::{SqliteOptions, SqliteStore};
+
+use portcullis_audit::{DecisionRecord, OutcomeRecord, Verdict};
+use std::pin::Pin;
+use tokio::sync::watch;
+
+/// What a [`Store`] answers with: boxed, so that the application holds any store behind one pointer.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// What was committed for a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Id of the record.
+    pub decision_id: String,
+    /// The recorded verdict: of this question, or of the same one when it was asked before.
+    pub verdict: Verdict,
+    /// The same question was decided before; that record stands and nothing was added.
+    pub repeated: bool,
+}
+
+/// Something that is neither a decision nor an outcome, and belongs on the record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// What kind.
+    pub kind: EventKind,
+    /// Who did it: a token's name, a gate's node id, `cli`, `portcullis`.
+    pub actor: String,
+    /// The particulars.
+    pub detail: serde_json::Value,
+}
+
+/// The kinds of [`Event`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// Somebody changed something through API or command line.
+    Admin,
+    /// A bundle became active or was refused.
+    Bundle,
+    /// A gate let calls out without a record, or lost outcomes.
+    Gap,
+}
+
+impl EventKind {
+    /// The stable name, as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EventKind::Admin => "admin",
+            EventKind::Bundle => "bundle",
+            EventKind::Gap => "gap",
+        }
+    }
+}
+
+/// A token as stored: never the token itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredToken {
+    /// Short public id, such as `tok_1a2b3c4d5e6f`.
+    pub id: String,
+    /// `data` or `admin`.
+    pub kind: String,
+    /// What the operator calls it.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub sha256: [u8; 32],
+    /// Unix milliseconds.
+    pub created_at_ms: u64,
+    /// Unix milliseconds; `None` while it is good.
+    pub revoked_at_ms: Option<u64>,
+}
+
+/// A virtual AWS key as stored: its secret is sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAwsKey {
+    /// Such as `AKIA…`; also its public id.
+    pub access_key_id: String,
+    /// The secret, sealed with the master key.
+    pub sealed_secret: Vec<u8>,
+    /// What the operator calls it.
+    pub name: String,
+    /// The principal that it stands for.
+    pub principal: String,
+    /// That principal's tenant.
+    pub tenant: Option<String>,
+    /// Unix milliseconds.
+    pub created_at_ms: u64,
+    /// Unix milliseconds; `None` while it is good.
+    pub revoked_at_ms: Option<u64>,
+}
+
+/// Keys and tokens, revoked ones included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredKeys {
+    /// Bearer tokens.
+    pub tokens: Vec<StoredToken>,
+    /// Virtual AWS keys.
+    pub aws_keys: Vec<StoredAwsKey>,
+}
+
+/// A durable, append-mostly store of records. Every write is durable when its future is ready.
+///
+/// # Errors
+/// All methods: [`StoreError::Overloaded`] when too much is queued, [`StoreError::Unavailable`] when the medium does
+/// not take or give the data (full, locked, broken); both pass by themselves, and neither is an allowed call.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Records a decision. The store gives it its id and time. The same question asked again (same `call_id`, same
+    /// content) gives the recorded verdict.
+    ///
+    /// # Errors
+    /// [`StoreError::CallIdReused`] when the `call_id` was recorded with another question.
+    fn commit_decision(&self, record: DecisionRecord) -> Pending<'_, Committed>;
+
+    /// Records outcomes, and an event with them (all or nothing). An outcome that is final stays; `unknown` is
+    /// replaced. Gives the number of outcomes that were news.
+    fn commit_outcomes(&self, outcomes: Vec<OutcomeRecord>, event: Option<Event>) -> Pending<'_, u64>;
+
+    /// Records an event.
+    fn commit_event(&self, event: Event) -> Pending<'_, ()>;
+
+    /// Writes something durable: can the store take records right now?
+    fn probe(&self) -> Pending<'_, ()>;
+
+    /// Finds decisions.
+    fn decisions(&self, query: Query) -> Pending<'_, Page>;
+
+    /// Finds one decision by its id.
+    fn decision(&self, decision_id: String) -> Pending<'_, Option<StoredDecision>>;
+
+    /// The newest events, at most `limit`, newest first; `before` continues.
+    fn events(&self, before: Option<u64>, limit: u32) -> Pending<'_, Vec<StoredEvent>>;
+
+    /// Marks allowed calls decided before `before_ms` that have no outcome as `unknown`, at most `limit` decisions
+    /// looked at. Gives how many were marked and whether there may be more.
+    fn reap(&self, before_ms: u64, limit: u32) -> Pending<'_, Reaped>;
+
+    /// Every key and token.
+    fn keys(&self) -> Pending<'_, StoredKeys>;
+
+    /// Adds a token, and the event that says so.
+    fn add_token(&self, token: StoredToken, event: Event) -> Pending<'_, ()>;
+
+    /// Adds a virtual AWS key, and the event that says so.
+    fn add_aws_key(&self, key: StoredAwsKey, event: Event) -> Pending<'_, ()>;
+
+    /// Revokes the key or token of that id, and records the event; `false` when there is no such good one.
+    fn revoke_key(&self, id: String, event: Event) -> Pending<'_, bool>;
+
+    /// Follows commits: holds the newest decision's [`Seq`], 0 when there is none.
+    fn watch(&self) -> watch::Receiver<Seq>;
+
+    /// What went wrong last, while it has not gone right since.
+    fn trouble(&self) -> Option<String>;
+}
+
+/// What [`Store::reap`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// Decisions marked `unknown`.
+    pub marked: u64,
+    /// There may be more before the deadline.
+    pub more: bool,
+}

@@ -1,0 +1,133 @@
+//! Finding decisions again.
+
+use super::id::Seq;
+use portcullis_audit::{Assurance, DecisionRecord, IdentityAnswer, OutcomeRecord, OutcomeState, VerdictKind};
+
+/// Which end to begin at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Newest first.
+    #[default]
+    Descending,
+    /// Oldest first.
+    Ascending,
+}
+
+/// Which decisions. All conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Decided at or after, Unix milliseconds.
+    pub since_ms: Option<u64>,
+    /// Decided before, Unix milliseconds.
+    pub until_ms: Option<u64>,
+    /// Principal, exact.
+    pub principal: Option<String>,
+    /// Model as called, or its base model: exact, or a glob with `*` and `?`.
+    pub model: Option<String>,
+    /// Verdict.
+    pub verdict: Option<VerdictKind>,
+    /// Operation, exact.
+    pub operation: Option<String>,
+    /// State of the outcome.
+    pub outcome: Option<OutcomeState>,
+    /// The call.
+    pub call_id: Option<String>,
+    /// At most so many, from 1.
+    pub limit: u32,
+    /// Where the page before ended.
+    pub after: Option<Seq>,
+    /// Which end to begin at.
+    pub order: Order,
+}
+
+/// A page of decisions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// The decisions, in the order asked for.
+    pub decisions: Vec<StoredDecision>,
+    /// There are more after the last.
+    pub more: bool,
+}
+
+/// A decision as stored, with what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredDecision {
+    /// Its key.
+    pub seq: Seq,
+    /// The record as committed; never changed.
+    pub record: DecisionRecord,
+    /// The outcome, once there is one.
+    pub outcome: Option<OutcomeRecord>,
+}
+
+impl StoredDecision {
+    /// The state of the outcome. A refusal implies `blocked` until the gate says otherwise.
+    #[must_use]
+    pub fn state(&self) -> OutcomeState {
+        match &self.outcome {
+            Some(outcome) => outcome.state,
+            None if self.record.verdict.kind == VerdictKind::Allow => OutcomeState::Pending,
+            None => OutcomeState::Blocked,
+        }
+    }
+
+    /// The assurance of the principal, after AWS's answer.
+    #[must_use]
+    pub fn assurance(&self) -> Assurance {
+        let answer = match self.outcome.as_ref().and_then(|outcome| outcome.assurance) {
+            Some(Assurance::Confirmed) => IdentityAnswer::Accepted,
+            Some(Assurance::Rejected) => IdentityAnswer::Refused,
+            _ => IdentityAnswer::Silent,
+        };
+        self.record.principal.assurance.after(answer)
+    }
+}
+
+/// An event as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// Its key.
+    pub seq: u64,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// `admin`, `bundle` or `gap`.
+    pub kind: String,
+    /// Who did it.
+    pub actor: String,
+    /// The particulars.
+    pub detail: serde_json::Value,
+}
+
+/// A place between two decisions, for paging: opaque to clients, and bound to its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last decision seen.
+    pub seq: Seq,
+    /// The order it was seen in.
+    pub order: Order,
+}
+
+impl Cursor {
+    /// As clients carry it.
+    #[must_use]
+    pub fn encode(self) -> String {
+        let order = match self.order {
+            Order::Descending => 'd',
+            Order::Ascending => 'a',
+        };
+        format!("{order}{:016x}", self.seq)
+    }
+
+    /// Reads it back; `None` for what [`Cursor::encode`] has not made.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Cursor> {
+        let (order, digits) = if let Some(digits) = text.strip_prefix('d') {
+            (Order::Descending, digits)
+        } else {
+            (Order::Ascending, text.strip_prefix('a')?)
+        };
+        let well_formed = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let seq = Seq::from_str_radix(digits, 16).ok().filter(|_| well_formed)?;
+        Some(Cursor { seq, order })
+    }
+}

@@ -1,0 +1,310 @@
+//! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer thread that commits in groups,
+//! read connections of their own.
+//!
+//! ```text
+//! commit_*() ──try_send──▶ bounded queue ──▶ writer thread: take all that waits → one transaction → fsync → answer all
+//!                │ full                        ▲ checkpoint thread copies the WAL into the database meanwhile
+//!                └▶ Overloaded
+//! decisions() ──▶ read connection (a snapshot; never waits for the writer)
+//! ```
+
+mod checkpoint;
+mod lock;
+mod read;
+mod schema;
+mod statements;
+mod writer;
+
+use super::error::{OpenError, StoreError};
+use super::id::{self, Seq, Sequence};
+use super::query::{Page, Query, StoredDecision, StoredEvent};
+use super::{Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredToken};
+use crate::clock;
+use lock::DirectoryLock;
+use portcullis_audit::{DecisionRecord, OutcomeRecord};
+use read::Readers;
+use rusqlite::Connection;
+use statements::Row;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use writer::{Task, Trouble, Write};
+
+/// How the store runs.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// Where its files are: `portcullis.db` and what SQLite puts next to it, `portcullis.lock`. Made when absent.
+    pub directory: PathBuf,
+    /// Writes that may wait before new ones are refused.
+    pub queue: usize,
+    /// Writes in one transaction.
+    pub batch: usize,
+    /// How long to wait for a lock that somebody else holds.
+    pub busy_timeout: Duration,
+    /// Largest number of database pages; `None` is SQLite's own limit.
+    pub max_pages: Option<u32>,
+}
+
+impl SqliteOptions {
+    /// The defaults, in that directory.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        SqliteOptions {
+            directory: directory.into(),
+            queue: 4096,
+            batch: 256,
+            busy_timeout: Duration::from_secs(1),
+            max_pages: None,
+        }
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.directory.join("portcullis.db")
+    }
+
+    /// A connection for writing.
+    fn connect(&self) -> Result<Connection, rusqlite::Error> {
+        let conn = Connection::open(self.database())?;
+        conn.busy_timeout(self.busy_timeout)?;
+        conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        // FULL: the WAL is synced at every commit. NORMAL would lose acknowledged records in a power cut.
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        // The checkpoint thread does it, so that no caller waits for it.
+        conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+        conn.pragma_update(None, "cache_size", -32_768)?;
+        if let Some(pages) = self.max_pages {
+            conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+        }
+        conn.set_prepared_statement_cache_capacity(32);
+        Ok(conn)
+    }
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct SqliteStore {
+    entry: Mutex<Entry>,
+    readers: Arc<Readers>,
+    newest: watch::Receiver<Seq>,
+    trouble: Trouble,
+    capacity: usize,
+    writer: Option<std::thread::JoinHandle<()>>,
+    _lock: DirectoryLock,
+}
+
+/// Where writes come in. Ids are given under the same lock that queues the write, so that the order of ids is the
+/// order of commits: who follows the newest ids misses none.
+struct Entry {
+    sequence: Sequence,
+    queue: Option<SyncSender<Box<dyn Task>>>,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("sequence", &self.sequence).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store, makes it when absent, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`OpenError`]: in use by another process, written by a newer version, not accessible.
+    pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        let directory = options.directory.clone();
+        make_directory(&directory)?;
+        let lock = DirectoryLock::take(&directory)?;
+        let sqlite = |source| OpenError::Sqlite { path: directory.clone(), source };
+        let mut conn = options.connect().map_err(sqlite)?;
+        schema::migrate(&mut conn, &directory)?;
+        let newest: Seq =
+            conn.query_row(statements::NEWEST, [], |row| row.get(0)).map_err(sqlite)?;
+        let (notify, watch) = watch::channel(newest);
+        let trouble = Trouble::default();
+        let (queue, tasks) = std::sync::mpsc::sync_channel(options.queue);
+        let capacity = options.queue;
+        let readers = Arc::new(Readers::new(options.clone()));
+        let writer = writer::spawn(options, conn, tasks, notify, trouble.clone())
+            .map_err(|source| OpenError::Io { path: directory.clone(), source })?;
+        Ok(SqliteStore {
+            entry: Mutex::new(Entry { sequence: Sequence::after(newest), queue: Some(queue) }),
+            readers,
+            newest: watch,
+            trouble,
+            capacity,
+            writer: Some(writer),
+            _lock: lock,
+        })
+    }
+
+    /// Queues a write, and gives what becomes of it.
+    fn write<T, F>(&self, work: F) -> Pending<'_, T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<T, writer::Failed> + Send + 'static,
+    {
+        let (task, answer) = Write::new(work);
+        let queued = {
+            let entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            self.send(&entry, task)
+        };
+        Box::pin(settle(queued, answer))
+    }
+
+    fn send(&self, entry: &Entry, task: Box<dyn Task>) -> Result<(), StoreError> {
+        let queue = entry.queue.as_ref().ok_or(StoreError::Closed)?;
+        queue.try_send(task).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Overloaded(self.capacity),
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })
+    }
+
+    fn read<T, F>(&self, work: F) -> Pending<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || readers.with(work)).await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    /// Runs anything on the writer's connection, in its transaction: for tests of faults.
+    #[cfg(test)]
+    pub(super) fn on_writer<T, F>(&self, work: F) -> Pending<'_, T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<T, writer::Failed> + Send + 'static,
+    {
+        self.write(work)
+    }
+}
+
+async fn settle<T>(
+    queued: Result<(), StoreError>,
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    queued?;
+    // The writer answers every task it takes; only its end leaves one without an answer.
+    answer.await.unwrap_or(Err(StoreError::Closed))
+}
+
+impl Drop for SqliteStore {
+    /// Writes what is queued, then closes.
+    fn drop(&mut self) {
+        self.entry.lock().unwrap_or_else(PoisonError::into_inner).queue = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit_decision(&self, mut record: DecisionRecord) -> Pending<'_, Committed> {
+        let mut random = [0; 8];
+        if let Err(error) = getrandom::fill(&mut random) {
+            let error = StoreError::Unavailable(format!("no randomness for a decision id: {error}"));
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let (queued, answer) = {
+            let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            let seq = entry.sequence.next(clock::unix_ms());
+            record.decision_id = id::decision_id(seq, random).to_string();
+            record.decided_at_ms = id::time_of(seq);
+            match Row::new(seq, record) {
+                Ok(row) => {
+                    let (task, answer) = Write::new(move |conn| row.insert(conn));
+                    (self.send(&entry, task), answer)
+                }
+                Err(error) => (Err(error), oneshot::channel().1),
+            }
+        };
+        Box::pin(settle(queued, answer))
+    }
+
+    fn commit_outcomes(&self, outcomes: Vec<OutcomeRecord>, event: Option<Event>) -> Pending<'_, u64> {
+        self.write(move |conn| {
+            let mut news = 0;
+            for outcome in &outcomes {
+                news += statements::put_outcome(conn, outcome)?;
+            }
+            if let Some(event) = &event {
+                statements::put_event(conn, event)?;
+            }
+            Ok(news)
+        })
+    }
+
+    fn commit_event(&self, event: Event) -> Pending<'_, ()> {
+        self.write(move |conn| statements::put_event(conn, &event))
+    }
+
+    fn probe(&self) -> Pending<'_, ()> {
+        self.write(|conn| statements::probe(conn, clock::unix_ms()))
+    }
+
+    fn decisions(&self, query: Query) -> Pending<'_, Page> {
+        self.read(move |conn| read::decisions(conn, &query))
+    }
+
+    fn decision(&self, decision_id: String) -> Pending<'_, Option<StoredDecision>> {
+        self.read(move |conn| read::decision(conn, &decision_id))
+    }
+
+    fn events(&self, before: Option<u64>, limit: u32) -> Pending<'_, Vec<StoredEvent>> {
+        self.read(move |conn| read::events(conn, before, limit))
+    }
+
+    fn reap(&self, before_ms: u64, limit: u32) -> Pending<'_, Reaped> {
+        self.write(move |conn| statements::reap(conn, before_ms, clock::unix_ms(), limit))
+    }
+
+    fn keys(&self) -> Pending<'_, StoredKeys> {
+        self.read(read::keys)
+    }
+
+    fn add_token(&self, token: StoredToken, event: Event) -> Pending<'_, ()> {
+        self.write(move |conn| {
+            statements::add_token(conn, &token)?;
+            statements::put_event(conn, &event)
+        })
+    }
+
+    fn add_aws_key(&self, key: StoredAwsKey, event: Event) -> Pending<'_, ()> {
+        self.write(move |conn| {
+            statements::add_aws_key(conn, &key)?;
+            statements::put_event(conn, &event)
+        })
+    }
+
+    fn revoke_key(&self, id: String, event: Event) -> Pending<'_, bool> {
+        self.write(move |conn| {
+            let revoked = statements::revoke(conn, &id, clock::unix_ms())?;
+            if revoked {
+                statements::put_event(conn, &event)?;
+            }
+            Ok(revoked)
+        })
+    }
+
+    fn watch(&self) -> watch::Receiver<Seq> {
+        self.newest.clone()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.trouble.get()
+    }
+}
+
+/// Makes the data directory, readable by its owner only: records name people and what they did.
+fn make_directory(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| OpenError::Io { path: path.to_owned(), source })
+}

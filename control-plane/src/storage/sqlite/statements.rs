@@ -1,0 +1,205 @@
+//! What the writer executes. Each function runs inside the transaction of its group.
+
+use super::writer::Failed;
+use crate::storage::id::{self, Seq};
+use crate::storage::{Committed, Event, Reaped, StoreError, StoredAwsKey, StoredToken};
+use crate::clock;
+use portcullis_audit::{DecisionRecord, OutcomeRecord, OutcomeState, SCHEMA, VerdictKind};
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub(super) const NEWEST: &str = "SELECT coalesce(max(seq), 0) FROM decisions";
+
+/// A decision, ready to be inserted.
+pub(super) struct Row {
+    seq: Seq,
+    json: String,
+    call_id: String,
+    principal: String,
+    operation: String,
+    model: Option<String>,
+    model_base: Option<String>,
+    verdict: VerdictKind,
+    committed: Committed,
+}
+
+impl Row {
+    pub(super) fn new(seq: Seq, record: DecisionRecord) -> Result<Self, StoreError> {
+        let json = to_json(&record)?;
+        let (model, model_base) = match record.model {
+            Some(model) => (Some(model.id), model.base),
+            None => (None, None),
+        };
+        Ok(Row {
+            seq,
+            json,
+            call_id: record.call_id,
+            principal: record.principal.name,
+            operation: record.operation,
+            // A model that names no base is found by its id.
+            model_base: model_base.or_else(|| model.clone()),
+            model,
+            verdict: record.verdict.kind,
+            committed: Committed {
+                decision_id: record.decision_id,
+                verdict: record.verdict,
+                repeated: false,
+            },
+        })
+    }
+
+    pub(super) fn insert(&self, conn: &Connection) -> Result<Committed, Failed> {
+        let inserted = conn
+            .prepare_cached(
+                "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, record)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (call_id) DO NOTHING",
+            )?
+            .execute(params![
+                self.seq,
+                self.call_id,
+                self.principal,
+                self.operation,
+                self.model,
+                self.model_base,
+                self.verdict.as_str(),
+                self.json
+            ])?;
+        if inserted == 1 { Ok(self.committed.clone()) } else { self.recorded(conn) }
+    }
+
+    /// What is recorded for this call already. Another question under the same name gets no answer: it could take an
+    /// `allow` that was meant for something else.
+    fn recorded(&self, conn: &Connection) -> Result<Committed, Failed> {
+        let json: String = conn
+            .prepare_cached("SELECT record FROM decisions WHERE call_id = ?1")?
+            .query_row([&self.call_id], |row| row.get(0))?;
+        let (old, new): (DecisionRecord, DecisionRecord) = (from_json(&json)?, from_json(&self.json)?);
+        if !old.same_question(&new) {
+            return Err(StoreError::CallIdReused(self.call_id.clone()).into());
+        }
+        Ok(Committed { decision_id: old.decision_id, verdict: old.verdict, repeated: true })
+    }
+}
+
+/// Gives 1 when it was news, 0 when a final outcome stands. Same rule as [`OutcomeState::then`].
+pub(super) fn put_outcome(conn: &Connection, outcome: &OutcomeRecord) -> Result<u64, Failed> {
+    let changed = conn
+        .prepare_cached(
+            "INSERT INTO outcomes (call_id, state, recorded_at, record) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (call_id) DO UPDATE SET state = excluded.state, recorded_at = excluded.recorded_at,
+                 record = excluded.record WHERE outcomes.state = 'unknown'",
+        )?
+        .execute(params![
+            outcome.call_id,
+            outcome.state.as_str(),
+            signed(outcome.recorded_at_ms),
+            to_json(outcome)?
+        ])?;
+    Ok(u64::try_from(changed).unwrap_or(0))
+}
+
+pub(super) fn put_event(conn: &Connection, event: &Event) -> Result<(), Failed> {
+    conn.prepare_cached("INSERT INTO events (at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4)")?.execute(
+        params![signed(clock::unix_ms()), event.kind.as_str(), event.actor, to_json(&event.detail)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn probe(conn: &Connection, now_ms: u64) -> Result<(), Failed> {
+    put_meta(conn, "probe", signed(now_ms))
+}
+
+/// The reaper: everything up to `reaped_to` was looked at before, so each decision is looked at once.
+pub(super) fn reap(conn: &Connection, before_ms: u64, now_ms: u64, limit: u32) -> Result<Reaped, Failed> {
+    let from: Seq = conn
+        .prepare_cached("SELECT value FROM meta WHERE key = 'reaped_to'")?
+        .query_row([], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let mut due = conn.prepare_cached(
+        "SELECT d.seq, d.call_id, d.verdict = 'allow' AND o.call_id IS NULL FROM decisions d
+         LEFT JOIN outcomes o ON o.call_id = d.call_id
+         WHERE d.seq > ?1 AND d.seq < ?2 ORDER BY d.seq LIMIT ?3",
+    )?;
+    let due = due
+        .query_map(params![from, id::first_of(before_ms), limit], |row| {
+            Ok((row.get::<_, Seq>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?))
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    let more = due.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let Some(to) = due.last().map(|(seq, ..)| *seq) else {
+        return Ok(Reaped::default());
+    };
+    let mut marked = 0;
+    for (seq, call_id, orphan) in due {
+        if orphan {
+            marked += put_outcome(
+                conn,
+                &OutcomeRecord {
+                    schema: SCHEMA,
+                    call_id,
+                    state: OutcomeState::Unknown,
+                    reason: Some("no_outcome_in_time".to_owned()),
+                    ended_at_ms: id::time_of(seq),
+                    recorded_at_ms: now_ms,
+                    ..OutcomeRecord::default()
+                },
+            )?;
+        }
+    }
+    put_meta(conn, "reaped_to", to)?;
+    Ok(Reaped { marked, more })
+}
+
+pub(super) fn add_token(conn: &Connection, token: &StoredToken) -> Result<(), Failed> {
+    conn.prepare_cached("INSERT INTO tokens (id, kind, name, sha256, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![token.id, token.kind, token.name, token.sha256, signed(token.created_at_ms)])?;
+    Ok(())
+}
+
+pub(super) fn add_aws_key(conn: &Connection, key: &StoredAwsKey) -> Result<(), Failed> {
+    conn.prepare_cached(
+        "INSERT INTO aws_keys (access_key_id, sealed_secret, name, principal, tenant, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        key.access_key_id,
+        key.sealed_secret,
+        key.name,
+        key.principal,
+        key.tenant,
+        signed(key.created_at_ms)
+    ])?;
+    Ok(())
+}
+
+pub(super) fn revoke(conn: &Connection, id: &str, now_ms: u64) -> Result<bool, Failed> {
+    let mut changed = 0;
+    for sql in [
+        "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
+        "UPDATE aws_keys SET revoked_at = ?2 WHERE access_key_id = ?1 AND revoked_at IS NULL",
+    ] {
+        changed += conn.prepare_cached(sql)?.execute(params![id, signed(now_ms)])?;
+    }
+    Ok(changed > 0)
+}
+
+fn put_meta(conn: &Connection, key: &str, value: i64) -> Result<(), Failed> {
+    conn.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    )?
+    .execute(params![key, value])?;
+    Ok(())
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Inconsistent(format!("cannot write a record: {error}")))
+}
+
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Inconsistent(format!("cannot read a record: {error}")))
+}
+
+/// SQLite's integers are signed; times fit.
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,218 @@
+//! The writer thread: takes everything that waits, commits it in one transaction, answers all.
+
+use super::checkpoint::Checkpointer;
+use super::{SqliteOptions, statements};
+use crate::storage::StoreError;
+use crate::storage::id::Seq;
+use rusqlite::{Connection, ErrorCode};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{oneshot, watch};
+
+/// Why a task did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// It alone: the rest of its group may go on without it.
+    Task(StoreError),
+    /// The medium: nothing of the group can be committed now.
+    Medium(rusqlite::Error),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Failed::Task(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // What a task itself can be guilty of. Everything else is the medium's fault.
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) | None => {
+                Failed::Task(StoreError::Inconsistent(error.to_string()))
+            }
+            Some(_) => Failed::Medium(error),
+        }
+    }
+}
+
+/// Something to write. May be run more than once before it is committed: when another task of its group fails, the
+/// group is rolled back and run again without that one.
+pub(super) trait Task: Send {
+    fn run(&mut self, conn: &Connection) -> Result<(), Failed>;
+    /// Nobody waits for it any more.
+    fn abandoned(&self) -> bool;
+    fn answer(self: Box<Self>, result: Result<(), StoreError>);
+}
+
+/// A [`Task`] from a closure.
+pub(super) struct Write<F, T> {
+    work: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Write<F, T>
+where
+    T: Send + 'static,
+    F: FnMut(&Connection) -> Result<T, Failed> + Send + 'static,
+{
+    #[expect(clippy::type_complexity, reason = "a task and its answer; a name would hide what it is")]
+    pub(super) fn new(work: F) -> (Box<dyn Task>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(Write { work, value: None, reply }), answer)
+    }
+}
+
+impl<F, T> Task for Write<F, T>
+where
+    T: Send,
+    F: FnMut(&Connection) -> Result<T, Failed> + Send,
+{
+    fn run(&mut self, conn: &Connection) -> Result<(), Failed> {
+        self.value = Some((self.work)(conn)?);
+        Ok(())
+    }
+
+    fn abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn answer(self: Box<Self>, result: Result<(), StoreError>) {
+        let value = result.and_then(|()| self.value.ok_or(StoreError::Closed));
+        let _ = self.reply.send(value);
+    }
+}
+
+/// What went wrong last, while it has not gone right since. Shared with readiness and metrics.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, message: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = message;
+    }
+}
+
+/// Starts the thread. It ends when every sender is gone, after it has written what is queued.
+pub(super) fn spawn(
+    options: SqliteOptions,
+    conn: Connection,
+    tasks: Receiver<Box<dyn Task>>,
+    newest: watch::Sender<Seq>,
+    trouble: Trouble,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let checkpointer = Checkpointer::start(&options)?;
+    let writer = Writer { options, conn: Some(conn), newest, trouble, troubled: false, checkpointer };
+    std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run(&tasks))
+}
+
+struct Writer {
+    options: SqliteOptions,
+    /// `None` after the medium failed: the next group starts with a fresh connection.
+    conn: Option<Connection>,
+    newest: watch::Sender<Seq>,
+    trouble: Trouble,
+    troubled: bool,
+    checkpointer: Checkpointer,
+}
+
+impl Writer {
+    fn run(mut self, tasks: &Receiver<Box<dyn Task>>) {
+        while let Ok(first) = tasks.recv() {
+            let mut group = vec![first];
+            group.extend(tasks.try_iter().take(self.options.batch.saturating_sub(1)));
+            // A decision that nobody waits for any more was answered with a refusal; an `allow` on record would lie.
+            group.retain(|task| !task.abandoned());
+            let size = group.len();
+            self.commit(group);
+            if let Some(conn) = &self.conn {
+                self.checkpointer.wrote(size, conn);
+            }
+        }
+    }
+
+    /// Commits a group, or as much of it as can be.
+    fn commit(&mut self, mut group: Vec<Box<dyn Task>>) {
+        while !group.is_empty() {
+            match self.attempt(&mut group) {
+                Ok(newest) => {
+                    self.recovered();
+                    for task in group {
+                        task.answer(Ok(()));
+                    }
+                    self.newest.send_if_modified(|old| std::mem::replace(old, newest) != newest);
+                    return;
+                }
+                Err((culprit, Failed::Task(error))) if culprit < group.len() => {
+                    group.remove(culprit).answer(Err(error));
+                }
+                Err((_, error)) => {
+                    let message = match error {
+                        Failed::Medium(error) => error.to_string(),
+                        Failed::Task(error) => error.to_string(),
+                    };
+                    self.broke(&message);
+                    for task in group {
+                        task.answer(Err(StoreError::Unavailable(message.clone())));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One transaction. Fails with the index of the culprit. Whatever fails, nothing of it stays.
+    fn attempt(&mut self, group: &mut [Box<dyn Task>]) -> Result<Seq, (usize, Failed)> {
+        let nobody = group.len();
+        let medium = |error| (nobody, Failed::Medium(error));
+        let conn = match &self.conn {
+            Some(conn) => conn,
+            None => self.conn.insert(self.options.connect().map_err(medium)?),
+        };
+        let result = transaction(conn, group);
+        if result.is_err() && !conn.is_autocommit() {
+            // After an I/O error SQLite has rolled back already, hence the check.
+            let _ = conn.execute_batch("ROLLBACK");
+        }
+        result
+    }
+
+    fn recovered(&mut self) {
+        if self.troubled {
+            self.troubled = false;
+            self.trouble.set(None);
+            tracing::info!("the store takes records again");
+        }
+    }
+
+    /// Says so once, and starts afresh with the next group: a connection that has seen an I/O error is not trusted.
+    fn broke(&mut self, message: &str) {
+        if !self.troubled {
+            tracing::error!(error = message, "the store does not take records: every call is refused until it does");
+        }
+        self.troubled = true;
+        self.trouble.set(Some(message.to_owned()));
+        self.conn = None;
+    }
+}
+
+fn transaction(conn: &Connection, group: &mut [Box<dyn Task>]) -> Result<Seq, (usize, Failed)> {
+    let nobody = group.len();
+    let medium = |error| (nobody, Failed::Medium(error));
+    let execute = |sql| conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(medium);
+    execute("BEGIN IMMEDIATE")?;
+    for (index, task) in group.iter_mut().enumerate() {
+        task.run(conn).map_err(|failed| (index, failed))?;
+    }
+    let newest = conn
+        .prepare_cached(statements::NEWEST)
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(medium)?;
+    execute("COMMIT")?;
+    Ok(newest)
+}
