@@ -1,4 +1,9 @@
 //! Endpoints from host names.
+//!
+//! Source: the endpoint rule set of the AWS SDKs (`{prefix}[-fips].{region}.{suffix}`), AWS PrivateLink's DNS names
+//! (`vpce-<id>-<hash>[-<zone>].{prefix}.{region}.vpce.{suffix}`).
+
+use crate::operation::{HostForm, SERVICES};
 
 /// A Bedrock endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,4 +20,145 @@ pub struct Endpoint {
     pub dual_stack: bool,
     /// VPC endpoint id when the host names one.
     pub vpc_endpoint: Option<String>,
+}
+
+struct Partition {
+    name: &'static str,
+    /// Its regions start so; the empty one takes what no other does.
+    region_prefix: &'static str,
+    suffix: &'static str,
+    dual_stack_suffix: &'static str,
+}
+
+/// The partitions, the one with the most general region prefix last.
+const PARTITIONS: &[Partition] = &[
+    partition("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    partition("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
+    partition("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    partition("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    partition("aws", "", "amazonaws.com", "api.aws"),
+];
+
+const fn partition(
+    name: &'static str,
+    region_prefix: &'static str,
+    suffix: &'static str,
+    dual_stack_suffix: &'static str,
+) -> Partition {
+    Partition { name, region_prefix, suffix, dual_stack_suffix }
+}
+
+impl Endpoint {
+    /// Reads a host name: lower-case, without port or trailing dot. `None` for a host that is not Bedrock's.
+    #[must_use]
+    pub fn from_host(host: &str) -> Option<Self> {
+        // The region is the label before the suffix (or before `vpce`), and tells the partition, so the suffix.
+        let mut rest = host;
+        let mut labels = Vec::with_capacity(8);
+        while let Some((label, tail)) = rest.split_once('.') {
+            labels.push(label);
+            rest = tail;
+            if let Some(endpoint) = Self::from_parts(&labels, tail) {
+                return Some(endpoint);
+            }
+        }
+        None
+    }
+
+    /// `labels` come before the suffix `suffix`: `[…, service, region]`.
+    fn from_parts(labels: &[&str], suffix: &str) -> Option<Self> {
+        let (&region, before) = labels.split_last()?;
+        let partition = partition_of(region)?;
+        let (dual_stack, vpce) = if suffix == partition.suffix {
+            (false, false)
+        } else if suffix == partition.dual_stack_suffix {
+            (true, false)
+        } else if suffix.strip_prefix("vpce.") == Some(partition.suffix) {
+            (false, true)
+        } else {
+            return None;
+        };
+        let (&prefix, mut before) = before.split_last()?;
+        let (mut name, fips) = match prefix.strip_suffix("-fips") {
+            Some(name) => (name, true),
+            None => (prefix, false),
+        };
+        let vpc_endpoint = match (vpce, before) {
+            (false, _) => None,
+            (true, [first, others @ ..]) => {
+                before = others;
+                Some(vpc_endpoint_id(first)?)
+            }
+            (true, []) => return None,
+        };
+        let gateway = match before {
+            [] => false,
+            // `<gateway id>.gateway.bedrock-agentcore.…`; through PrivateLink the id is not in the name.
+            [id, "gateway"] if name == "bedrock-agentcore" && !vpce && is_name(id) => true,
+            ["gateway"] if name == "bedrock-agentcore" && vpce => true,
+            _ => return None,
+        };
+        if gateway {
+            name = "bedrock-agentcore-gateway";
+        }
+        let service = SERVICES.iter().find(|s| s.name == name)?;
+        let fits = match service.host {
+            HostForm::Standard => !gateway,
+            HostForm::DualStackOnly => !gateway && (dual_stack || vpce),
+            HostForm::Gateway => gateway,
+        };
+        fits.then(|| Self {
+            service: name.to_owned(),
+            region: region.to_owned(),
+            partition: partition.name,
+            fips,
+            dual_stack,
+            vpc_endpoint,
+        })
+    }
+
+    /// The endpoint that a gateway stands for by its configuration.
+    pub(crate) fn configured(service: &str, region: &str) -> Self {
+        Self {
+            service: service.to_owned(),
+            region: region.to_owned(),
+            partition: partition_of(region).map_or("aws", |p| p.name),
+            fips: false,
+            dual_stack: false,
+            vpc_endpoint: None,
+        }
+    }
+}
+
+/// The partition of something that has the form of a region (`us-east-1`, `us-gov-west-1`), whether AWS has it or not.
+fn partition_of(region: &str) -> Option<&'static Partition> {
+    let (name, number) = region.rsplit_once('-')?;
+    let numbered = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let mut parts = name.split('-');
+    let first = parts.next()?;
+    let lower = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    if !numbered
+        || !(2..=4).contains(&first.len())
+        || !lower(first)
+        || !name.contains('-')
+        || !parts.all(lower)
+    {
+        return None;
+    }
+    PARTITIONS.iter().find(|p| region.starts_with(p.region_prefix))
+}
+
+/// `vpce-0123abcd-hash` or `vpce-0123abcd-hash-us-east-1a`: the id is the first two parts.
+fn vpc_endpoint_id(label: &str) -> Option<String> {
+    let rest = label.strip_prefix("vpce-")?;
+    let (id, hash) = rest.split_once('-')?;
+    let hex = !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit());
+    (hex && is_name(hash)).then(|| format!("vpce-{id}"))
+}
+
+fn is_name(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

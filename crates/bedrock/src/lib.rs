@@ -12,8 +12,10 @@ pub mod body;
 mod call;
 pub mod credential;
 pub mod endpoint;
+mod headers;
 pub mod model;
 pub mod operation;
+mod path;
 mod recognise;
 
 pub use body::{Body, BodyPlan, Extractor, Limits, PayloadKind};
@@ -21,5 +23,5 @@ pub use call::{AgentRef, ApiShape, Call, Entrance, GatewayEndpoint, Head, Proble
 pub use credential::{Credential, CredentialKind, SignatureParts};
 pub use endpoint::Endpoint;
 pub use model::{ModelKind, ModelRef};
-pub use operation::Operation;
+pub use operation::{OPERATIONS, Operation};
 pub use recognise::recognise;
