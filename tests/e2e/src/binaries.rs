@@ -1,0 +1,75 @@
+//! Where the things under test are. `cargo xtask test` names them in the environment; without it the places that
+//! `cargo xtask setup` and `cargo xtask build` fill are looked at.
+
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+/// Root of the repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
+}
+
+/// The Envoy under test.
+///
+/// # Errors
+/// There is none.
+pub fn envoy() -> Result<PathBuf> {
+    find("ENVOY", &[cache().join("bin/envoy"), cache().join("venv/lib/python3.11/site-packages/envoy/_bin/envoy")])
+}
+
+/// The filter.
+///
+/// # Errors
+/// It is not built.
+pub fn wasm() -> Result<PathBuf> {
+    find("PORTCULLIS_WASM", &[root().join("target/wasm/portcullis_filter.wasm")])
+}
+
+/// The control plane.
+///
+/// # Errors
+/// It is not built.
+pub fn portcullis() -> Result<PathBuf> {
+    find("PORTCULLIS_BIN", &[root().join("target/debug/portcullis"), root().join("target/release/portcullis")])
+}
+
+/// The fake.
+///
+/// # Errors
+/// It is not built.
+pub fn fake_bedrock() -> Result<PathBuf> {
+    find("FAKE_BEDROCK_BIN", &[root().join("target/debug/fake-bedrock"), root().join("target/release/fake-bedrock")])
+}
+
+/// A Python with boto3.
+///
+/// # Errors
+/// There is none.
+pub fn python() -> Result<PathBuf> {
+    find("PORTCULLIS_PYTHON", &[cache().join("venv/bin/python")])
+}
+
+/// Where `cargo xtask setup` keeps what it installs.
+#[must_use]
+pub fn cache() -> PathBuf {
+    let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+    std::env::var_os("PORTCULLIS_CACHE").map_or_else(
+        || std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from).join("portcullis"),
+        PathBuf::from,
+    )
+}
+
+fn find(variable: &str, places: &[PathBuf]) -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(variable) {
+        let named = PathBuf::from(named);
+        if named.exists() {
+            return Ok(named);
+        }
+        bail!("{variable} names `{}`, which is not there", named.display());
+    }
+    if let Some(found) = places.iter().find(|place| place.exists()) {
+        return Ok(found.clone());
+    }
+    bail!("{variable} is not set and none of {places:?} is there: run `cargo xtask setup && cargo xtask build` first")
+}

@@ -1,0 +1,9 @@
+//! End to end: a real Envoy with the real filter, the real control plane, real boto3, raw clients; only Bedrock is a fake.
+//!
+//! Modules follow the promises: what an application sees, what a bad call meets, what happens when a part fails.
+
+mod application;
+mod bundle_reload;
+mod control_plane_faults;
+mod gateway;
+mod kill;
