@@ -1,1 +1,29 @@
-//! The fake.
+//! The one fake of this project: an Amazon Bedrock on loopback.
+//!
+//! It terminates TLS (own CA, HTTP/1.1 and h2), verifies SigV4 and Bedrock API keys of the principals it was given,
+//! refuses as AWS does, answers in AWS's shapes (event streams included), and writes down **every** call that reached
+//! it before it answers. Tests hold what the gate let out against that list: `GET /calls` on the control port is a JSON
+//! array of [`CallRecord`], `DELETE /calls` empties it.
+//!
+//! The last user text of a prompt steers the answer, see [`Directives`].
+//!
+//! It shares no code with the gate on purpose: its own operation table (from `testdata/operations.json`), its own
+//! signature check. A mistake on either side shows as a disagreement.
+//!
+//! Sources: AWS API references of Bedrock Runtime and Bedrock Agents Runtime, "AWS Signature Version 4" in the IAM user guide.
+
+mod answer;
+mod auth;
+mod calls;
+mod config;
+mod control;
+mod directives;
+mod operation;
+mod reply;
+mod server;
+mod tls;
+
+pub use calls::{CallLog, CallRecord};
+pub use config::{Config, Principal, Principals};
+pub use directives::Directives;
+pub use server::{FakeBedrock, Handle};

@@ -1,0 +1,61 @@
+//! InvokeModel and InvokeModelWithResponseStream.
+
+use super::Ask;
+use super::families::Family;
+use super::said::{BLOCKED, Said, assessment};
+use super::stream;
+use crate::reply::Reply;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+const GUARDRAIL: &str = "x-amzn-bedrock-guardrailidentifier";
+
+pub(super) fn whole(ask: &Ask<'_>) -> Reply {
+    if !ask.json.is_object() {
+        return ask.invalid("Malformed input request, please reformat your input and try again.");
+    }
+    let said = Said::new(ask, ask.header(GUARDRAIL).is_some());
+    let model = ask.model.as_deref().unwrap_or_default();
+    let mut body = Family::of(model, &ask.json).whole(ask, &said);
+    mark(ask, &said, &mut body);
+    Reply::ok(&body)
+        .header("x-amzn-bedrock-input-token-count", said.input_tokens.to_string())
+        .header("x-amzn-bedrock-output-token-count", said.output_tokens.to_string())
+        .header("x-amzn-bedrock-cache-read-input-token-count", "0")
+        .header("x-amzn-bedrock-cache-write-input-token-count", "0")
+        .header("x-amzn-bedrock-invocation-latency", "42")
+}
+
+pub(super) fn stream(ask: &Ask<'_>) -> Reply {
+    if !ask.json.is_object() {
+        return ask.invalid("Malformed input request, please reformat your input and try again.");
+    }
+    let said = Said::new(ask, ask.header(GUARDRAIL).is_some());
+    let model = ask.model.as_deref().unwrap_or_default();
+    let mut chunks = Family::of(model, &ask.json).chunks(ask, &said);
+    if let Some(last) = chunks.last_mut() {
+        last["amazon-bedrock-invocationMetrics"] = json!({
+            "inputTokenCount": said.input_tokens, "outputTokenCount": said.output_tokens,
+            "invocationLatency": 42, "firstByteLatency": 7,
+        });
+        mark(ask, &said, last);
+    }
+    let event =
+        |chunk: Value| ("chunk", json!({"bytes": STANDARD.encode(chunk.to_string()), "p": "abcdefghijkl"}));
+    stream::events(ask, chunks.into_iter().map(event).collect())
+        .header("x-amzn-bedrock-content-type", "application/json")
+}
+
+/// The keys that an attached guardrail adds to the model's own JSON.
+fn mark(ask: &Ask<'_>, said: &Said, body: &mut Value) {
+    let Some(id) = ask.header(GUARDRAIL) else { return };
+    body["amazon-bedrock-guardrailAction"] = json!(if said.blocked { "INTERVENED" } else { "NONE" });
+    if matches!(ask.header("x-amzn-bedrock-trace"), Some("ENABLED" | "ENABLED_FULL")) {
+        let assessed = assessment(said.blocked, ask.directives.rest.chars().count());
+        body["amazon-bedrock-trace"] = json!({"guardrail": {"input": {id: assessed}}});
+        if said.blocked {
+            body["amazon-bedrock-trace"]["guardrail"]["modelOutput"] = json!([BLOCKED]);
+        }
+    }
+}
