@@ -3,16 +3,37 @@
 //! Pure: no I/O, no clock, no environment, no globals. Bytes in, [`Bundle`] or [`LoadError`] out; a [`Call`] in, a
 //! [`Decision`] out.
 //!
+//! ```text
+//! SourceFile ─ source/ ─▶ nodes with places ─ load/ ─▶ rule::Rule, directory ─ index ─▶ Bundle
+//!                                                        Call ─ names, field ─▶ predicate ─▶ Decision
+//! ```
 //! The language is described in `docs/policy.md`.
 
+mod bits;
 mod bundle;
 mod call;
 mod decision;
 mod diagnostic;
+mod directory;
+mod field;
+mod glob;
 mod identity;
+mod index;
+mod limits;
+mod load;
+mod names;
+mod predicate;
+mod rule;
+mod source;
+#[cfg(test)]
+mod tests;
 
-pub use bundle::{Bundle, SourceFile, compile};
+pub use bundle::{Bundle, SourceFile, UNKNOWN_OPERATION_RULE, compile};
 pub use call::{Agent, Call, Credential, Model, Network, Request, Text, UNKNOWN_OPERATION};
 pub use decision::{Decision, Effect, MatchedRule};
 pub use diagnostic::{Diagnostic, LoadError, Severity};
+pub use field::{Field, FieldKind, fields, fields_markdown};
 pub use identity::{Assurance, Claim, Principal};
+pub use limits::{MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES};
+pub use load::files::{digest, too_large};
+pub use rule::{RuleInfo, Severity as RuleSeverity};
