@@ -1,7 +1,7 @@
 //! Real boto3 against the fake: its answers parse, its refusals are AWS's, and every call is on record.
 
-use fake_bedrock::{Config, FakeBedrock, Handle, Principal, Principals};
-use std::path::PathBuf;
+use fake_bedrock::{Config, FakeBedrock, Principal, Principals};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The Python of `cargo xtask setup`, or `$PORTCULLIS_PYTHON`.
@@ -14,7 +14,7 @@ fn python() -> PathBuf {
     cache.unwrap_or_else(|| home.join(".cache/portcullis")).join("venv/bin/python")
 }
 
-async fn start(dir: &std::path::Path) -> Handle {
+fn config(dir: &Path) -> Config {
     let secret = "secret/of+the+long+term+principal+000000";
     let temporary = Principal::new("ASIAQFAKEBEDROCKTEMP", "secret/of+the+temporary+principal+000000");
     let mut expired = Principal::new("ASIAQFAKEBEDROCKGONE", secret).with_session_token("gone");
@@ -25,14 +25,13 @@ async fn start(dir: &std::path::Path) -> Handle {
         expired,
     ];
     let principals = Principals { principals, api_keys: vec!["ABSKlongterm".into()] };
-    let config = Config { ca_dir: Some(dir.to_owned()), principals, ..Config::default() };
-    FakeBedrock::start(config).await.expect("the fake starts")
+    Config { ca_dir: Some(dir.to_owned()), principals, ..Config::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn boto3() {
     let dir = tempfile::tempdir().unwrap();
-    let fake = start(dir.path()).await;
+    let fake = FakeBedrock::start(config(dir.path())).await.unwrap();
     let python = python();
     assert!(
         python.is_file(),
