@@ -1,0 +1,74 @@
+//! What an exchange wants done.
+
+use crate::event::Token;
+use crate::metric::Metric;
+use crate::permit::Permit;
+use crate::refusal::LocalReply;
+use crate::strip::Strip;
+use portcullis_protocol::Outcome;
+
+/// Something for the adapter to do, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask the control plane: `POST /v1/decisions`.
+    Dispatch {
+        /// Comes back in [`crate::Event::CalloutDone`].
+        token: Token,
+        /// JSON.
+        body: Vec<u8>,
+        /// Time allowed, at least 1.
+        timeout_ms: u64,
+    },
+    /// Take the caller's signature off the request, before it goes on (re-sign entrance only).
+    Strip(Strip),
+    /// Let the request go on.
+    Resume(Permit),
+    /// Answer in the upstream's place.
+    Reply(LocalReply),
+    /// Add a header to the answer that is passing.
+    AddResponseHeader {
+        /// Lower-case name.
+        name: &'static str,
+        /// Visible ASCII.
+        value: String,
+    },
+    /// Remember what the control plane said of text.
+    WantsText(bool),
+    /// Report an exchange's end.
+    Report(Box<Outcome>),
+    /// Count one call that left without a record (`failure_mode: open`).
+    Unaudited,
+    /// Add one to a counter.
+    Count(Metric),
+    /// A decision took this long, in microseconds.
+    DecisionTook(u64),
+}
+
+/// What to tell the host about the request's bytes, after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Let them go on: only with a [`Permit`].
+    Continue,
+    /// Hold them.
+    Hold,
+    /// Hold them, and drop what is held: the request will never go on.
+    Discard,
+}
+
+/// Why a request is held, and until when at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Who will end the hold.
+    pub owner: Owner,
+    /// On the monotonic clock.
+    pub deadline_us: u64,
+}
+
+/// Who ends a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The client, by sending the rest of the body.
+    Body,
+    /// The control plane, by answering this callout.
+    Callout(Token),
+}

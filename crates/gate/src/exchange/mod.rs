@@ -1,0 +1,188 @@
+//! One request and its answer.
+//!
+//! ```text
+//!  Fresh ─headers─▶ Reading ─body complete─▶ Asking ─allow─▶ Allowed ─answer─▶ Answering ─its end─▶ Answered
+//!    │                 │                      │ │ fault ▸ settle()                                     │
+//!    │ malformed       │ malformed, late      │ └────────▶ Refused ◀───────────────┐                   │
+//!    └──▶ Recording ◀──┘                      └─deny, throttle, pending─▶ Refused  │                   │
+//!             └─recorded or not─────────────────────────────────────────────────────┘     all ─▶ Closed ◀┘
+//! ```
+//!
+//! `Recording` has no way to `Allowed`: a malformed call is asked about only so that its refusal is on record.
+
+mod answering;
+mod asking;
+mod reading;
+
+use crate::call_id::CallId;
+use crate::effect::{Effect, Flow, Held, Owner};
+use crate::event::{Event, Now, Surroundings};
+use crate::metric::Metric;
+use crate::outcome::Trace;
+use crate::refusal::Refusal;
+use answering::{Allowed, Answering};
+use asking::{Asking, Recording};
+use portcullis_bedrock::ApiShape;
+use portcullis_protocol::{Outcome, OutcomeKind};
+use reading::{Reading, SelfTestCall};
+
+/// The state of one exchange. Consumed by every step; there is no way to look at a phase that is over.
+#[derive(Debug)]
+pub struct Exchange {
+    trace: Trace,
+    phase: Phase,
+}
+
+/// Where an exchange stands. Each phase carries what it needs, and no flags.
+#[derive(Debug)]
+enum Phase {
+    /// Nothing has come yet.
+    Fresh,
+    /// Held: the gate's own test call is read.
+    SelfTest(SelfTestCall),
+    /// Held: the body is read.
+    Reading(Box<Reading>),
+    /// Held: the control plane decides.
+    Asking(Box<Asking>),
+    /// Held for good: the refusal is being recorded.
+    Recording(Box<Recording>),
+    /// On its way to AWS.
+    Allowed(Allowed),
+    /// The answer passes.
+    Answering(Box<Answering>),
+    /// The whole answer has passed.
+    Answered(Box<Answering>),
+    /// Answered by the gate, and reported.
+    Refused,
+    /// Over, and reported if there was anything to report.
+    Closed,
+}
+
+/// What a phase may touch during a step.
+struct Step<'a> {
+    trace: &'a mut Trace,
+    around: Surroundings<'a>,
+    out: &'a mut Vec<Effect>,
+}
+
+impl Exchange {
+    /// A new exchange; its headers come next.
+    #[must_use]
+    pub fn new(call_id: CallId, now: Now) -> Self {
+        Self { trace: Trace::new(call_id, now), phase: Phase::Fresh }
+    }
+
+    /// Takes an event, and says what to do, in order. Afterwards [`Exchange::flow`] says what the host may do with the
+    /// request's bytes.
+    #[must_use]
+    pub fn step(self, event: Event<'_>, around: Surroundings<'_>) -> (Self, Vec<Effect>) {
+        let Self { mut trace, phase } = self;
+        let mut out = Vec::new();
+        let mut step = Step { trace: &mut trace, around, out: &mut out };
+        let phase = match phase {
+            Phase::Fresh => match event {
+                Event::RequestHeaders { head, source } => reading::begin(&head, source, &mut step),
+                Event::Closed(_) => Phase::Closed,
+                _ => Phase::Fresh,
+            },
+            Phase::SelfTest(call) => call.step(event, &mut step),
+            Phase::Reading(reading) => reading.step(event, &mut step),
+            Phase::Asking(asking) => asking.step(event, &mut step),
+            Phase::Recording(recording) => recording.step(event, &mut step),
+            Phase::Allowed(allowed) => allowed.step(event, &mut step),
+            Phase::Answering(answering) => answering.step(event, &mut step),
+            Phase::Answered(answering) => match event {
+                Event::Closed(_) => answering.over(&mut step),
+                _ => Phase::Answered(answering),
+            },
+            Phase::Refused => match event {
+                Event::Closed(_) => Phase::Closed,
+                _ => Phase::Refused,
+            },
+            Phase::Closed => Phase::Closed,
+        };
+        (Self { trace, phase }, out)
+    }
+
+    /// What the host may do with the request's bytes now: they go on only in phases that carry a [`crate::Permit`].
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        match &self.phase {
+            Phase::Allowed(_) | Phase::Answering(_) | Phase::Answered(_) => Flow::Continue,
+            Phase::Recording(_) | Phase::Refused => Flow::Discard,
+            Phase::Fresh | Phase::SelfTest(_) | Phase::Reading(_) | Phase::Asking(_) | Phase::Closed => Flow::Hold,
+        }
+    }
+
+    /// Who will end the hold, and when it ends at the latest; `None` when nothing is held.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        let (owner, deadline_us) = match &self.phase {
+            Phase::SelfTest(call) => (Owner::Body, call.deadline_us),
+            Phase::Reading(reading) => (Owner::Body, reading.deadline_us),
+            Phase::Asking(asking) => (Owner::Callout(asking.token), asking.deadline_us),
+            Phase::Recording(recording) => (Owner::Callout(recording.token), recording.deadline_us),
+            Phase::Fresh
+            | Phase::Allowed(_)
+            | Phase::Answering(_)
+            | Phase::Answered(_)
+            | Phase::Refused
+            | Phase::Closed => return None,
+        };
+        Some(Held { owner, deadline_us })
+    }
+
+    /// Whether the bytes of the answer's body are wanted in [`Event::ResponseBody`]: small error answers whose type is
+    /// not in a header.
+    #[must_use]
+    pub fn reads_answer(&self) -> bool {
+        matches!(&self.phase, Phase::Answering(answering) if answering.reads_body())
+    }
+
+    /// Whether the request's body is wanted in [`Event::RequestBody`].
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        matches!(&self.phase, Phase::Reading(_) | Phase::SelfTest(_))
+    }
+}
+
+impl Step<'_> {
+    fn now_us(&self) -> u64 {
+        self.around.now.monotonic_us
+    }
+
+    fn count(&mut self, metric: impl Into<Metric>) {
+        self.out.push(Effect::Count(metric.into()));
+    }
+
+    fn report(&mut self, outcome: Outcome) {
+        self.out.push(Effect::Report(Box::new(outcome)));
+    }
+
+    fn outcome(&self, kind: OutcomeKind, reason: Option<&str>) -> Outcome {
+        self.trace.outcome(kind, reason, self.around.now)
+    }
+
+    /// Answers in the upstream's place, counts it and reports it: the end of a refused call.
+    fn refuse(&mut self, shape: ApiShape, refusal: &Refusal, decision_id: Option<String>) -> Phase {
+        match refusal {
+            Refusal::Denied { .. } => self.count(Metric::Deny),
+            Refusal::Pending { .. } => self.count(Metric::Pending),
+            Refusal::Throttled { .. } => self.count(Metric::Throttle),
+            Refusal::Malformed(_) => self.count(Metric::Refused),
+            // Counted as the fault it was.
+            Refusal::Undecided(_) => {}
+        }
+        let id = decision_id.as_deref().unwrap_or(self.trace.call_id.as_str());
+        let reply = refusal.reply(shape, id);
+        let mut outcome = self.outcome(OutcomeKind::Blocked, Some(refusal.code()));
+        outcome.status = Some(reply.status);
+        outcome.decision_id = decision_id;
+        self.out.push(Effect::Reply(reply));
+        self.report(outcome);
+        Phase::Refused
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Whatever keeps a decision from being made, and what then happens.
+
+use crate::call_id::CallId;
+use crate::config::{FailureMode, Gate};
+use crate::event::{CalloutFailure, CalloutReply};
+use portcullis_bedrock::Entrance;
+use portcullis_protocol::{DecisionAnswer, Verdict};
+use serde::Deserialize;
+
+/// Longest decision id that is taken: it goes into headers.
+const MAX_DECISION_ID: usize = 128;
+
+/// Why there is no decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The question could not be sent: unknown cluster, no healthy host.
+    DispatchFailed,
+    /// The callout ended without an HTTP answer.
+    NoAnswer,
+    /// An HTTP status other than 200. Envoy's own 503 (no connection) and 504 (callout timeout) come this way, too.
+    BadStatus,
+    /// Not the JSON of an answer.
+    BadAnswer,
+    /// An answer whose verdict this gate does not know.
+    UnknownVerdict,
+    /// An answer to another call.
+    WrongCall,
+    /// An answer without a decision id that can go into a header: nothing proves a record.
+    NoDecisionId,
+    /// The control plane asked for text that it already had.
+    TextTwice,
+    /// Nothing came before the deadline.
+    Deadline,
+}
+
+impl Fault {
+    /// Every fault, for tests, metrics and documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::DispatchFailed,
+        Self::NoAnswer,
+        Self::BadStatus,
+        Self::BadAnswer,
+        Self::UnknownVerdict,
+        Self::WrongCall,
+        Self::NoDecisionId,
+        Self::TextTwice,
+        Self::Deadline,
+    ];
+
+    /// Stable code, see docs/errors.md.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::DispatchFailed => "decision_not_sent",
+            Self::NoAnswer => "decision_no_answer",
+            Self::BadStatus => "decision_bad_status",
+            Self::BadAnswer => "decision_bad_answer",
+            Self::UnknownVerdict => "decision_unknown_verdict",
+            Self::WrongCall => "decision_wrong_call",
+            Self::NoDecisionId => "decision_no_id",
+            Self::TextTwice => "decision_text_twice",
+            Self::Deadline => "decision_timeout",
+        }
+    }
+}
+
+/// An answer that is one to this call and proves a record, whatever its verdict. Only [`judge`] makes one.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) decision_id: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) wants_text: bool,
+    _only_here: (),
+}
+
+/// Reads the control plane's answer to the question about `call_id`.
+///
+/// `Ok(None)` is `need_text`: nothing was decided.
+pub(crate) fn judge(
+    result: Result<CalloutReply<'_>, CalloutFailure>,
+    call_id: &CallId,
+) -> Result<Option<Judged>, Fault> {
+    let reply = result.map_err(|failure| match failure {
+        CalloutFailure::NotSent => Fault::DispatchFailed,
+        CalloutFailure::NoAnswer => Fault::NoAnswer,
+    })?;
+    if reply.status != 200 {
+        return Err(Fault::BadStatus);
+    }
+    let answer: DecisionAnswer = serde_json::from_slice(reply.body).map_err(|_| unreadable(reply.body))?;
+    if answer.call_id != call_id.as_str() {
+        return Err(Fault::WrongCall);
+    }
+    if answer.verdict == Verdict::NeedText {
+        return Ok(None);
+    }
+    if !is_decision_id(&answer.decision_id) {
+        return Err(Fault::NoDecisionId);
+    }
+    let DecisionAnswer { decision_id, verdict, wants_text, .. } = answer;
+    Ok(Some(Judged { decision_id, verdict, wants_text, _only_here: () }))
+}
+
+/// Tells an answer of a newer control plane from garbage.
+fn unreadable(body: &[u8]) -> Fault {
+    #[derive(Deserialize)]
+    struct Loose {
+        verdict: String,
+    }
+    const KNOWN: [&str; 5] = ["allow", "deny", "throttle", "pending_approval", "need_text"];
+    match serde_json::from_slice::<Loose>(body) {
+        Ok(loose) if !KNOWN.contains(&loose.verdict.as_str()) => Fault::UnknownVerdict,
+        _ => Fault::BadAnswer,
+    }
+}
+
+/// Printable, harmless in a header, and not endless.
+fn is_decision_id(id: &str) -> bool {
+    (1..=MAX_DECISION_ID).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+}
+
+/// What a fault leads to.
+pub(crate) enum Settled {
+    /// The call is refused.
+    Refuse,
+    /// The operator has asked to let calls out undecided.
+    FailOpen(FailOpen),
+}
+
+/// Proof that the failure mode, and nothing else, lets a call out. Only [`settle`] makes one.
+pub(crate) struct FailOpen {
+    _only_here: (),
+}
+
+/// Whether the gate itself has anything against a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing.
+    Sound,
+    /// It is refused whatever anybody says.
+    Malformed,
+}
+
+/// Applies the failure mode to a fault. Every error edge ends here: there is no other way from a fault to a verdict.
+///
+/// A malformed call stays refused; and where the gate signs with its own credential nobody passes whom nobody has verified.
+pub(crate) fn settle(gate: &Gate, standing: Standing) -> Settled {
+    match (standing, gate.failure_mode, &gate.entrance) {
+        (Standing::Sound, FailureMode::Open, Entrance::Intercepted) => {
+            Settled::FailOpen(FailOpen { _only_here: () })
+        }
+        (_, FailureMode::Open | FailureMode::Closed, _) => Settled::Refuse,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! What is counted.
+
+use crate::fault::Fault;
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// The counters of the gate, as Envoy statistics (`wasmcustom.` comes before the name there).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Metric { $($(#[$doc])* $name,)* }
+        impl Metric {
+            /// Every counter; the position of each is its [`Metric::index`].
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+            /// Its position in [`Metric::ALL`].
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Allowed calls.
+    Allow = "portcullis.decisions.allow",
+    /// Denied calls.
+    Deny = "portcullis.decisions.deny",
+    /// Throttled calls.
+    Throttle = "portcullis.decisions.throttle",
+    /// Calls that wait for an approval.
+    Pending = "portcullis.decisions.pending",
+    /// Calls that the gate refused on its own (malformed).
+    Refused = "portcullis.decisions.refused",
+    /// Calls for which the control plane wanted text that had not been sent.
+    NeedText = "portcullis.decisions.need_text",
+    /// See [`Fault::DispatchFailed`].
+    FaultDispatchFailed = "portcullis.faults.not_sent",
+    /// See [`Fault::NoAnswer`].
+    FaultNoAnswer = "portcullis.faults.no_answer",
+    /// See [`Fault::BadStatus`].
+    FaultBadStatus = "portcullis.faults.bad_status",
+    /// See [`Fault::BadAnswer`].
+    FaultBadAnswer = "portcullis.faults.bad_answer",
+    /// See [`Fault::UnknownVerdict`].
+    FaultUnknownVerdict = "portcullis.faults.unknown_verdict",
+    /// See [`Fault::WrongCall`].
+    FaultWrongCall = "portcullis.faults.wrong_call",
+    /// See [`Fault::NoDecisionId`].
+    FaultNoDecisionId = "portcullis.faults.no_decision_id",
+    /// See [`Fault::TextTwice`].
+    FaultTextTwice = "portcullis.faults.text_twice",
+    /// See [`Fault::Deadline`].
+    FaultDeadline = "portcullis.faults.timeout",
+    /// Calls let out without a decision: must stay 0 unless `failure_mode: open` was asked for.
+    FailOpen = "portcullis.fail_open",
+    /// Clients that went away while their call was held.
+    GoneWhileHeld = "portcullis.gone_while_held",
+    /// Self-tests in which headers were held.
+    SelfTestHeld = "portcullis.selftest.held",
+    /// Self-tests in which the request went through.
+    SelfTestLeaked = "portcullis.selftest.leaked",
+    /// Self-tests without an answer.
+    SelfTestSilent = "portcullis.selftest.silent",
+    /// Outcomes that were acknowledged.
+    OutcomesSent = "portcullis.outcomes.sent",
+    /// Outcomes that were queued.
+    OutcomesQueued = "portcullis.outcomes.queued",
+    /// Outcomes that found the queue full.
+    OutcomesLost = "portcullis.outcomes.lost",
+    /// Batches that were not acknowledged.
+    OutcomesFailed = "portcullis.outcomes.failed_batches",
+}
+
+impl From<Fault> for Metric {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::DispatchFailed => Self::FaultDispatchFailed,
+            Fault::NoAnswer => Self::FaultNoAnswer,
+            Fault::BadStatus => Self::FaultBadStatus,
+            Fault::BadAnswer => Self::FaultBadAnswer,
+            Fault::UnknownVerdict => Self::FaultUnknownVerdict,
+            Fault::WrongCall => Self::FaultWrongCall,
+            Fault::NoDecisionId => Self::FaultNoDecisionId,
+            Fault::TextTwice => Self::FaultTextTwice,
+            Fault::Deadline => Self::FaultDeadline,
+        }
+    }
+}
