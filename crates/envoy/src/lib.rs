@@ -1,1 +1,26 @@
-//! gateway.yaml to an Envoy bootstrap.
+//! `gateway.yaml` to an Envoy bootstrap. Pure: text in, text out.
+//!
+//! ```text
+//! gateway.yaml ──parse──▶ raw::Gateway ──validate──▶ Config ──render──▶ bootstrap.yaml
+//!                         (shape, unknown            (meaning: what is     (deterministic, commented;
+//!                          keys, line)                left is sound)        one function per Envoy section)
+//! ```
+//! Deliberately absent: a switch that renders a bootstrap without the gate.
+
+pub mod config;
+pub mod hosts;
+mod render;
+
+pub use config::{Config, ConfigError};
+pub use render::render;
+
+/// How many bytes of one body Envoy holds for the gate (32 MiB): above the largest body that the gate may accept, so that
+/// the gate, and not Envoy with an answer that no SDK understands, refuses what is too large.
+pub const BUFFER_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The largest `max_body_bytes`: leaves Envoy room for the slice in flight.
+pub const MAX_BODY_LIMIT_BYTES: u64 = 31 * 1024 * 1024;
+
+/// The path of the self-test call. The route table answers it with `421 leaked`, which is what comes back if the filter did
+/// not hold the headers.
+pub const SELF_TEST_PATH: &str = "/.portcullis/selftest";
