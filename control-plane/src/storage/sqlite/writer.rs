@@ -79,8 +79,8 @@ where
     }
 
     fn answer(self: Box<Self>, result: Result<(), StoreError>) {
-        let value = result.and_then(|()| self.value.ok_or(StoreError::Closed));
-        let _ = self.reply.send(value);
+        let Write { value, reply, .. } = *self;
+        let _ = reply.send(result.and_then(|()| value.ok_or(StoreError::Closed)));
     }
 }
 

@@ -1,0 +1,164 @@
+//! Bearer tokens: `pcl_data_…` for gates, `pcl_admin_…` for people and their tools.
+
+use crate::storage::StoredToken;
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// What a token is good for. A token of one kind is worth nothing at the other's door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The data plane: ask for decisions, report outcomes.
+    Data,
+    /// The admin API.
+    Admin,
+}
+
+impl Kind {
+    /// The stable name, as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Data => "data",
+            Kind::Admin => "admin",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Kind> {
+        [Kind::Data, Kind::Admin].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A token just made: the only moment at which it can be read.
+#[derive(Clone)]
+pub struct NewToken {
+    /// The token, for its holder.
+    pub secret: String,
+    /// What the store keeps.
+    pub stored: StoredToken,
+}
+
+impl NewToken {
+    /// Makes one from 32 and 6 random bytes.
+    #[must_use]
+    pub fn new(kind: Kind, name: &str, random: &[u8; 32], id: &[u8; 6], now_ms: u64) -> Self {
+        let secret = format!("pcl_{}_{}", kind.as_str(), URL_SAFE_NO_PAD.encode(random));
+        let stored = StoredToken {
+            id: format!("tok_{}", hex::encode(id)),
+            kind: kind.as_str().to_owned(),
+            name: name.to_owned(),
+            sha256: sha256(secret.as_bytes()),
+            created_at_ms: now_ms,
+            revoked_at_ms: None,
+        };
+        NewToken { secret, stored }
+    }
+}
+
+impl std::fmt::Debug for NewToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewToken").field("stored", &self.stored).finish_non_exhaustive()
+    }
+}
+
+/// Who presented a good token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The token's name, for records.
+    pub name: Arc<str>,
+}
+
+/// Why a request is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No `authorization: Bearer …`.
+    #[error("no bearer token was sent")]
+    Missing,
+    /// Nobody's token, or a revoked one.
+    #[error("the bearer token is not known or was revoked")]
+    Unknown,
+    /// A good token, of the other kind.
+    #[error("the bearer token is good, but not for this API")]
+    WrongKind,
+}
+
+#[derive(Debug)]
+struct Entry {
+    kind: Kind,
+    sha256: [u8; 32],
+    name: Arc<str>,
+}
+
+/// Every good token. Reading takes no lock.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    /// From files or environment: good for as long as the process runs.
+    fixed: Vec<Entry>,
+    /// From the store.
+    stored: ArcSwap<Vec<Entry>>,
+}
+
+impl Tokens {
+    /// Starts with tokens given by their SHA-256, such as Kubernetes secrets.
+    #[must_use]
+    pub fn with_fixed(fixed: impl IntoIterator<Item = (Kind, String, [u8; 32])>) -> Self {
+        let fixed = fixed.into_iter().map(|(kind, name, sha256)| Entry { kind, sha256, name: name.into() }).collect();
+        Tokens { fixed, stored: ArcSwap::default() }
+    }
+
+    /// Takes over what the store holds.
+    pub fn reload(&self, stored: &[StoredToken]) {
+        let good = stored.iter().filter(|token| token.revoked_at_ms.is_none());
+        let entries = good.filter_map(|token| {
+            let kind = Kind::parse(&token.kind)?;
+            Some(Entry { kind, sha256: token.sha256, name: token.name.as_str().into() })
+        });
+        self.stored.store(Arc::new(entries.collect()));
+    }
+
+    /// No token of that kind exists: nobody can come in.
+    #[must_use]
+    pub fn is_empty(&self, kind: Kind) -> bool {
+        !self.fixed.iter().chain(self.stored.load().iter()).any(|entry| entry.kind == kind)
+    }
+
+    /// Checks the value of an `authorization` header. Compares hashes, every one of them and each whole, so that time
+    /// tells nothing.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn authenticate(&self, authorization: Option<&[u8]>, kind: Kind) -> Result<Caller, Denied> {
+        let presented = sha256(bearer(authorization.ok_or(Denied::Missing)?).ok_or(Denied::Missing)?);
+        let stored = self.stored.load();
+        let mut found = None;
+        for entry in self.fixed.iter().chain(stored.iter()) {
+            if same(&entry.sha256, &presented) {
+                found = Some(entry);
+            }
+        }
+        match found {
+            Some(entry) if entry.kind == kind => Ok(Caller { name: Arc::clone(&entry.name) }),
+            Some(_) => Err(Denied::WrongKind),
+            None => Err(Denied::Unknown),
+        }
+    }
+}
+
+/// The credentials of RFC 6750 §2.1; the scheme's case does not matter.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    std::hint::black_box(a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b))) == 0
+}
+
+/// SHA-256 of a token.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
