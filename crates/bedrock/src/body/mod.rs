@@ -1,7 +1,34 @@
 //! Reading a request's body while its slices arrive.
+//!
+//! ```text
+//! slice ─┬─▶ Sha256
+//!        └─▶ Tokenizer ─events─▶ Interpreter (Path × tables) ─▶ Facts ─▶ Body
+//! ```
+//!
+//! Memory is bounded whatever the body: text and lists have caps, base64 is skipped as it passes, a string is never
+//! collected whole. What two parsers could read differently is refused with a byte offset and a JSON pointer:
+//! repeated keys (however escaped) in any object, byte-order mark, trailing bytes, invalid UTF-8, lone surrogates,
+//! raw control characters, more than 128 levels. Bounds without which "repeated" could not be told: keys of 4,096
+//! bytes, numbers of 1,024, 65,536 keys in the objects open at once; a body beyond them is refused, not waved through.
 
-use crate::call::Problem;
+mod facts;
+mod flaw;
+mod interpreter;
+mod nested;
+mod path;
+mod scan;
+mod shape;
+mod tables;
+mod tokenizer;
+mod value;
+
+use crate::call::{Problem, ProblemCode};
+use facts::Facts;
+use flaw::Fault;
+use interpreter::{Interpreter, Reading};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use tokenizer::Tokenizer;
 
 /// How to read the body of an operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,8 +93,13 @@ pub struct Body {
     pub bytes: u64,
     /// SHA-256 of the bytes received.
     pub sha256: [u8; 32],
-    /// The model the body names (id or ARN), where the operation puts it there.
+    /// The model the body names (id or ARN), where the operation puts it there. Never set for Converse and InvokeModel:
+    /// there the URI names the model, and a body must not talk policy out of it.
     pub model: Option<String>,
+    /// Further models the body names: rerankers, collaborators, prompt overrides, a job's evaluators.
+    pub other_models: Vec<String>,
+    /// Knowledge bases the body names.
+    pub knowledge_bases: Vec<String>,
     /// Largest number of tokens asked for.
     pub max_tokens: Option<u64>,
     /// The body asks for a streamed answer.
@@ -86,9 +118,11 @@ pub struct Body {
     pub session_attributes: BTreeMap<String, String>,
     /// S3 URIs named anywhere.
     pub s3_uris: Vec<String>,
-    /// System and user text in document order, pieces joined by a line feed.
+    /// The text the caller sends, in document order, pieces joined by a line feed: every string value, whatever its
+    /// role (a caller can put words into the assistant's mouth, too), tool descriptions and results included, but no
+    /// keys, identifiers, enumerations and base64.
     pub text: String,
-    /// The cap cut the text.
+    /// Text is missing: the cap cut it, or it stood where binary is expected.
     pub text_truncated: bool,
     /// The cap cut a list.
     pub truncated: bool,
@@ -97,33 +131,115 @@ pub struct Body {
 /// Reads a body slice by slice: hash, count and JSON facts, in bounded memory.
 #[derive(Debug, Clone)]
 pub struct Extractor {
-    plan: BodyPlan,
     limits: Limits,
-    bytes: u64,
+    hash: Sha256,
+    facts: Facts,
+    json: Option<Json>,
+    /// `None` when the body may be of any length.
+    max_bytes: Option<u64>,
+    failed: Option<Problem>,
 }
+
+#[derive(Debug, Clone)]
+struct Json {
+    tokenizer: Tokenizer,
+    interpreter: Interpreter,
+    required: bool,
+}
+
+/// Slices are hashed and read in blocks of this size, so that a block is still in the cache for the second.
+const BLOCK: usize = 32 * 1024;
 
 impl Extractor {
     /// An extractor for one body.
     #[must_use]
     pub fn new(plan: BodyPlan, limits: Limits) -> Self {
-        Self { plan, limits, bytes: 0 }
+        let json = |kind, required| {
+            let interpreter = Interpreter::new(tables::root(kind));
+            Some(Json { tokenizer: Tokenizer::default(), interpreter, required })
+        };
+        Self {
+            limits,
+            hash: Sha256::new(),
+            facts: Facts::new(limits.max_text_bytes),
+            max_bytes: (plan != BodyPlan::AtHeaders).then_some(limits.max_body_bytes),
+            json: match plan {
+                BodyPlan::AtHeaders | BodyPlan::Opaque => None,
+                BodyPlan::Json(kind) => json(kind, false),
+                BodyPlan::RequiredJson(kind) => json(kind, true),
+            },
+            failed: None,
+        }
     }
 
-    /// Takes the next slice.
+    /// Takes the next slice, of any length.
     ///
     /// # Errors
-    /// The body is too long, or not the JSON it must be. The extractor is spent then.
+    /// The body is too long ([`ProblemCode::BodyTooLarge`]), or not the JSON it must be ([`ProblemCode::BadBody`]). The
+    /// extractor is spent then: it answers the same to every later call.
     pub fn push(&mut self, slice: &[u8]) -> Result<(), Problem> {
-        self.bytes = self.bytes.saturating_add(slice.len() as u64);
-        let _ = (&self.plan, self.limits);
+        if let Some(problem) = &self.failed {
+            return Err(problem.clone());
+        }
+        self.facts.body.bytes = self.facts.body.bytes.saturating_add(slice.len() as u64);
+        if self.max_bytes.is_some_and(|max| self.facts.body.bytes > max) {
+            let detail = format!(
+                "the body is longer than {} bytes, the gate's limit; send less, or raise `max_body_bytes`",
+                self.limits.max_body_bytes
+            );
+            return Err(self.fail(Problem { code: ProblemCode::BodyTooLarge, detail }));
+        }
+        for block in slice.chunks(BLOCK) {
+            self.hash.update(block);
+            let Some(json) = &mut self.json else { continue };
+            let mut reading = Reading { interpreter: &mut json.interpreter, facts: &mut self.facts };
+            if let Err(fault) = json.tokenizer.push(block, &mut reading) {
+                let problem = json.problem(fault);
+                return Err(self.fail(problem));
+            }
+        }
         Ok(())
     }
 
     /// Ends the body.
     ///
     /// # Errors
-    /// The body is not whole.
-    pub fn finish(self) -> Result<Body, Problem> {
-        Ok(Body { bytes: self.bytes, ..Body::default() })
+    /// As [`Extractor::push`], and when the body is not whole.
+    pub fn finish(mut self) -> Result<Body, Problem> {
+        if let Some(problem) = self.failed {
+            return Err(problem);
+        }
+        if let Some(json) = &mut self.json {
+            if self.facts.body.bytes > 0 {
+                let mut reading = Reading { interpreter: &mut json.interpreter, facts: &mut self.facts };
+                if let Err(fault) = json.tokenizer.finish(&mut reading) {
+                    return Err(json.problem(fault));
+                }
+            } else if json.required {
+                let detail = "the body is empty; this operation needs a JSON object".to_owned();
+                return Err(Problem { code: ProblemCode::BadBody, detail });
+            }
+        }
+        Ok(self.so_far())
+    }
+
+    /// What was read, whole and sound or not: for the record of a call that is refused. The hash is of the bytes that
+    /// were taken before the problem.
+    #[must_use]
+    pub fn so_far(self) -> Body {
+        Body { sha256: self.hash.finalize().into(), ..self.facts.into_body() }
+    }
+
+    fn fail(&mut self, problem: Problem) -> Problem {
+        self.failed = Some(problem.clone());
+        problem
+    }
+}
+
+impl Json {
+    fn problem(&self, Fault { flaw, offset }: Fault) -> Problem {
+        let pointer = self.interpreter.path.pointer();
+        let place = if pointer.is_empty() { "at the top level".to_owned() } else { format!("in `{pointer}`") };
+        Problem { code: ProblemCode::BadBody, detail: format!("at byte {offset}, {place}: {flaw}") }
     }
 }

@@ -1,0 +1,426 @@
+//! The grammars: which place in which body means what.
+//!
+//! What no table names is text, at any depth. So a table lists the facts, and the places that AWS itself holds to an
+//! identifier, an enumeration or base64 (botocore's models, and the request schemas in the "Inference request
+//! parameters" pages of the Bedrock user guide). A new member of a new model family is text until a line here says
+//! otherwise, never nothing.
+
+use super::PayloadKind;
+use super::shape::{Means, Members, Node};
+
+/// The grammar of a kind of body.
+pub(super) fn root(kind: PayloadKind) -> &'static Node {
+    match kind {
+        PayloadKind::Converse => &CONVERSE,
+        PayloadKind::InvokeModel => &INVOKE_MODEL,
+        PayloadKind::OpenAiChat | PayloadKind::OpenAiResponses | PayloadKind::AnthropicMessages => &COMPATIBLE,
+        PayloadKind::InvokeAgent => &INVOKE_AGENT,
+        PayloadKind::InvokeInlineAgent => &INLINE_AGENT,
+        PayloadKind::RetrieveAndGenerate => &RETRIEVE_AND_GENERATE,
+        PayloadKind::StartAsyncInvoke => &START_ASYNC_INVOKE,
+        PayloadKind::CountTokens => &COUNT_TOKENS,
+        PayloadKind::Generic => &GENERIC,
+    }
+}
+
+const fn leaf(means: Means) -> Node {
+    Node { means, members: &[], other: &TEXT }
+}
+
+const fn place(means: Means, members: &'static [Members]) -> Node {
+    Node { means, members, other: &TEXT }
+}
+
+const fn object(members: &'static [Members]) -> Node {
+    place(Means::Text, members)
+}
+
+static TEXT: Node = leaf(Means::Text);
+static WORD: Node = Node { means: Means::Word, members: &[], other: &WORD };
+static BINARY: Node = leaf(Means::Binary);
+static ROLE: Node = leaf(Means::Role);
+static TYPE: Node = leaf(Means::Type);
+static MODEL: Node = leaf(Means::Model);
+static ANY_MODEL: Node = leaf(Means::AnyModel);
+static OTHER_MODEL: Node = leaf(Means::OtherModel);
+static TOOL_NAME: Node = leaf(Means::ToolName);
+static TOOL_TYPE: Node = leaf(Means::ToolType);
+static TOOL_RESULT: Node = leaf(Means::ToolResult);
+static MAX_TOKENS: Node = leaf(Means::MaxTokens);
+static STREAM: Node = leaf(Means::Stream);
+static GUARDRAIL_ID: Node = leaf(Means::Guardrail);
+static GUARDRAIL_VERSION: Node = leaf(Means::GuardrailVersion);
+static KNOWLEDGE_BASE: Node = leaf(Means::KnowledgeBase);
+static BASE64_BODY: Node = leaf(Means::Base64Body);
+static METADATA: Node = Node { means: Means::Text, members: &[], other: &METADATA_VALUE };
+static METADATA_VALUE: Node = leaf(Means::Metadata);
+static ATTRIBUTES: Node = Node { means: Means::Text, members: &[], other: &ATTRIBUTE_VALUE };
+static ATTRIBUTE_VALUE: Node = leaf(Means::Attribute);
+
+/// Both spellings: `guardrailId` (Retrieve, RetrieveAndGenerate) and `guardrailIdentifier` (the rest).
+static GUARDRAIL: Node = object(&[&[
+    ("guardrailIdentifier", &GUARDRAIL_ID),
+    ("guardrailId", &GUARDRAIL_ID),
+    ("guardrailVersion", &GUARDRAIL_VERSION),
+    ("trace", &WORD),
+    ("streamProcessingMode", &WORD),
+]]);
+
+// --- Conversations: Converse, Anthropic, Nova, OpenAI, Mistral, Cohere, Jamba share one place, because no member
+// means two things among them.
+
+/// A message, a system block, a content block, an input item.
+static TURN: Node = place(Means::Text, &[TURN_MEMBERS]);
+static TURN_MEMBERS: Members = &[
+    ("role", &ROLE),
+    ("content", &TURN),
+    ("text", &TEXT),
+    ("type", &TYPE),
+    ("id", &WORD),
+    ("status", &WORD),
+    ("format", &WORD),
+    // Converse and Nova
+    ("image", &MEDIA),
+    ("document", &MEDIA),
+    ("video", &MEDIA),
+    ("audio", &MEDIA),
+    ("toolUse", &TOOL_USE),
+    ("toolResult", &TURN_TOOL_RESULT),
+    ("toolUseId", &WORD),
+    ("guardContent", &GUARD_CONTENT),
+    ("cachePoint", &WORD),
+    ("reasoningContent", &REASONING),
+    ("toolAddition", &TOOL_ADDITION),
+    ("toolRemoval", &WORD),
+    // Anthropic
+    ("source", &SOURCE),
+    ("tool_use_id", &WORD),
+    ("cache_control", &WORD),
+    ("signature", &BINARY),
+    ("data", &BINARY), // redacted_thinking
+    // OpenAI, Mistral
+    ("image_url", &URL),
+    ("input_audio", &SOURCE),
+    ("file", &SOURCE),
+    ("file_data", &BINARY),
+    ("file_id", &WORD),
+    ("tool_calls", &TOOL_USE),
+    ("tool_call_id", &WORD),
+    ("call_id", &WORD),
+    ("encrypted_content", &BINARY),
+    // Cohere
+    ("tool_results", &TOOL_RESULT),
+];
+
+static MEDIA: Node = object(&[&[("format", &WORD), ("source", &SOURCE)]]);
+/// `bytes` (Converse, Nova), `data` (Anthropic, OpenAI, agents), `file_data`, `url` (data URLs).
+static SOURCE: Node = object(&[&[
+    ("type", &TYPE),
+    ("format", &WORD),
+    ("media_type", &WORD),
+    ("mediaType", &WORD),
+    ("contentType", &WORD),
+    ("bytes", &BINARY),
+    ("data", &BINARY),
+    ("file_data", &BINARY),
+    ("url", &BINARY),
+    ("base64String", &BINARY),
+    ("content", &TURN),
+    ("s3Location", &WORD),
+    ("byteContent", &SOURCE),
+    ("sourceType", &WORD),
+    ("source", &SOURCE),
+]]);
+/// A string (`data:` URL or link), or an object with one.
+static URL: Node = place(Means::Binary, &[&[("url", &BINARY), ("detail", &WORD)]]);
+static TOOL_USE: Node = object(&[&[
+    ("toolUseId", &WORD),
+    ("name", &WORD),
+    ("type", &WORD),
+    ("id", &WORD),
+    ("function", &TOOL_CALL_FUNCTION),
+]]);
+static TOOL_CALL_FUNCTION: Node = object(&[&[("name", &WORD)]]);
+static TURN_TOOL_RESULT: Node = place(
+    Means::ToolResult,
+    &[&[("toolUseId", &WORD), ("status", &WORD), ("type", &WORD), ("content", &TURN)]],
+);
+static GUARD_CONTENT: Node = object(&[&[("text", &GUARD_TEXT), ("image", &MEDIA)]]);
+static GUARD_TEXT: Node = object(&[&[("qualifiers", &WORD)]]);
+static REASONING: Node = object(&[&[("reasoningText", &REASONING_TEXT), ("redactedContent", &BINARY)]]);
+static REASONING_TEXT: Node = object(&[&[("signature", &BINARY)]]);
+static TOOL_ADDITION: Node = object(&[&[("tool", &TOOL)]]);
+
+/// One tool on offer, in every family's form.
+static TOOL: Node = place(
+    Means::Tool,
+    &[&[
+        ("name", &TOOL_NAME),
+        ("type", &TOOL_TYPE),
+        ("toolSpec", &NAMED_TOOL),
+        ("systemTool", &NAMED_TOOL),
+        ("function", &NAMED_TOOL),
+        ("custom", &NAMED_TOOL),
+        ("server_label", &TOOL_NAME),
+        ("cachePoint", &WORD),
+        ("cache_control", &WORD),
+    ]],
+);
+static NAMED_TOOL: Node = object(&[&[("name", &TOOL_NAME)]]);
+/// `{"tools": […]}`: Converse's `toolConfig`, which Nova has in InvokeModel too.
+static TOOL_CONFIG: Node = object(&[&[("tools", &TOOL), ("toolChoice", &WORD)]]);
+
+static CONVERSE: Node = object(&[CONVERSE_MEMBERS]);
+static CONVERSE_MEMBERS: Members = &[
+    ("messages", &TURN),
+    ("system", &TURN),
+    ("inferenceConfig", &INFERENCE),
+    ("toolConfig", &TOOL_CONFIG),
+    ("guardrailConfig", &GUARDRAIL),
+    // Free JSON in the model's own format: it can bring tools and token limits.
+    ("additionalModelRequestFields", &INVOKE_MODEL),
+    ("additionalModelResponseFieldPaths", &WORD),
+    ("requestMetadata", &METADATA),
+    ("performanceConfig", &WORD),
+    ("serviceTier", &WORD),
+];
+/// `inferenceConfig` (Converse, Nova), `textGenerationConfig` (Titan), `textInferenceConfig` (agent-runtime) …
+static INFERENCE: Node = object(&[INFERENCE_MEMBERS]);
+static INFERENCE_MEMBERS: Members = &[
+    ("max_tokens", &MAX_TOKENS),
+    ("maxTokens", &MAX_TOKENS),
+    ("max_tokens_to_sample", &MAX_TOKENS), // Anthropic, legacy
+    ("max_completion_tokens", &MAX_TOKENS), // OpenAI chat
+    ("max_output_tokens", &MAX_TOKENS),    // OpenAI responses
+    ("max_gen_len", &MAX_TOKENS),          // Llama
+    ("maxTokenCount", &MAX_TOKENS),        // Titan
+    ("max_new_tokens", &MAX_TOKENS),       // Nova, Marketplace
+    ("maxNewTokens", &MAX_TOKENS),
+    ("maximumLength", &MAX_TOKENS), // agents
+    ("textInferenceConfig", &INFERENCE),
+    ("stopSequences", &WORD),
+    ("stop_sequences", &WORD),
+    ("stop", &WORD),
+];
+
+/// Every InvokeModel family at once: their members don't collide, and a body that mixes two is read as both.
+/// `model` is a word here: in InvokeModel the URI names the model, and a body must not talk policy out of that.
+static INVOKE_MODEL: Node = object(&[&[("model", &WORD)], FAMILIES, INFERENCE_MEMBERS]);
+/// The compatible APIs: the same, with the model in the body.
+static COMPATIBLE: Node =
+    object(&[&[("model", &MODEL), ("metadata", &METADATA)], FAMILIES, INFERENCE_MEMBERS]);
+static FAMILIES: Members = &[
+    // Conversations, whatever the key
+    ("messages", &TURN),
+    ("system", &TURN),
+    ("input", &TURN),
+    ("inputs", &TURN),
+    ("chat_history", &TURN),
+    ("tool_results", &TOOL_RESULT),
+    // Tools
+    ("tools", &TOOL),
+    ("functions", &TOOL),
+    ("toolConfig", &TOOL_CONFIG),
+    ("tool_choice", &WORD),
+    // Limits and switches
+    ("inferenceConfig", &INFERENCE),
+    ("textGenerationConfig", &INFERENCE),
+    ("parameters", &INFERENCE),
+    ("stream", &STREAM),
+    ("anthropic_version", &WORD),
+    ("anthropic_beta", &WORD),
+    ("thinking", &WORD),
+    ("schemaVersion", &WORD),
+    ("taskType", &WORD),
+    ("input_type", &WORD),
+    ("embeddingTypes", &WORD),
+    ("embedding_types", &WORD),
+    ("truncate", &WORD),
+    ("reasoning_effort", &WORD),
+    ("service_tier", &WORD),
+    ("previous_response_id", &WORD),
+    ("amazon-bedrock-guardrailConfig", &WORD),
+    // Images
+    ("inputImage", &BINARY),
+    ("images", &BINARY),
+    ("image", &BINARY),
+    ("init_image", &BINARY),
+    ("style_image", &BINARY),
+    ("mask", &BINARY),
+    ("mask_image", &BINARY),
+    ("output_format", &WORD),
+    ("mode", &WORD),
+    ("textToImageParams", &IMAGE_TASK),
+    ("inPaintingParams", &IMAGE_TASK),
+    ("outPaintingParams", &IMAGE_TASK),
+    ("imageVariationParams", &IMAGE_TASK),
+    ("colorGuidedGenerationParams", &IMAGE_TASK),
+    ("backgroundRemovalParams", &IMAGE_TASK),
+    ("virtualTryOnParams", &IMAGE_TASK),
+    ("textToVideoParams", &IMAGE_TASK),
+    ("mediaSource", &SOURCE),
+];
+/// Titan Image, Nova Canvas, Nova Reel.
+static IMAGE_TASK: Node = object(&[&[
+    ("image", &BINARY),
+    ("images", &IMAGES),
+    ("maskImage", &BINARY),
+    ("conditionImage", &BINARY),
+    ("referenceImage", &BINARY),
+    ("sourceImage", &BINARY),
+    ("controlMode", &WORD),
+    ("maskType", &WORD),
+    ("colors", &WORD),
+]]);
+/// Strings of base64 (Canvas), or objects with a source (Reel).
+static IMAGES: Node = place(Means::Binary, &[&[("format", &WORD), ("source", &SOURCE)]]);
+
+static START_ASYNC_INVOKE: Node = object(&[&[
+    ("modelId", &MODEL),
+    ("modelInput", &INVOKE_MODEL),
+    ("clientRequestToken", &WORD),
+    ("outputDataConfig", &WORD),
+]]);
+
+static COUNT_TOKENS: Node = object(&[&[("input", &COUNT_TOKENS_INPUT)]]);
+static COUNT_TOKENS_INPUT: Node =
+    object(&[&[("converse", &CONVERSE), ("invokeModel", &COUNT_TOKENS_INVOKE_MODEL)]]);
+static COUNT_TOKENS_INVOKE_MODEL: Node = object(&[&[("body", &BASE64_BODY)]]);
+
+// --- Agents and knowledge bases.
+
+static INVOKE_AGENT: Node = object(&[&[
+    ("sessionState", &SESSION_STATE),
+    ("memoryId", &WORD),
+    ("bedrockModelConfigurations", &WORD),
+    ("promptCreationConfigurations", &WORD),
+    ("streamingConfigurations", &WORD),
+]]);
+/// `sessionAttributes` go to the Lambda functions only: facts, not text. `promptSessionAttributes` go into the prompt:
+/// text, not facts.
+static SESSION_STATE: Node = object(&[&[
+    ("sessionAttributes", &ATTRIBUTES),
+    ("returnControlInvocationResults", &TOOL_RESULT),
+    ("invocationId", &WORD),
+    ("files", &FILE),
+    ("conversationHistory", &CONVERSE),
+    ("knowledgeBaseConfigurations", &KNOWLEDGE_BASES),
+]]);
+static FILE: Node = object(&[&[("source", &SOURCE), ("useCase", &WORD)]]);
+static KNOWLEDGE_BASES: Node =
+    object(&[&[("knowledgeBaseId", &KNOWLEDGE_BASE), ("retrievalConfiguration", &RETRIEVAL)]]);
+/// Filters are values that a caller chooses, so text; the reranker is a model.
+static RETRIEVAL: Node = Node {
+    means: Means::Text,
+    members: &[&[("modelArn", &OTHER_MODEL), ("overrideSearchType", &WORD)]],
+    other: &RETRIEVAL,
+};
+
+static INLINE_AGENT: Node = object(&[
+    &[
+        ("foundationModel", &MODEL),
+        ("guardrailConfiguration", &GUARDRAIL),
+        ("inlineSessionState", &SESSION_STATE),
+        ("collaborators", &COLLABORATOR),
+        ("collaboratorConfigurations", &COLLABORATION),
+        ("bedrockModelConfigurations", &WORD),
+        ("promptCreationConfigurations", &WORD),
+        ("streamingConfigurations", &WORD),
+    ],
+    AGENT_MEMBERS,
+]);
+/// A collaborator is an agent of its own; its model is a further one, its guardrail is not the call's.
+static COLLABORATOR: Node =
+    object(&[&[("foundationModel", &OTHER_MODEL), ("guardrailConfiguration", &WORD)], AGENT_MEMBERS]);
+static COLLABORATION: Node =
+    object(&[&[("agentAliasArn", &WORD), ("collaboratorName", &WORD), ("relayConversationHistory", &WORD)]]);
+static AGENT_MEMBERS: Members = &[
+    ("actionGroups", &ACTION_GROUP),
+    ("knowledgeBases", &KNOWLEDGE_BASES),
+    ("promptOverrideConfiguration", &PROMPT_OVERRIDE),
+    ("customerEncryptionKeyArn", &WORD),
+    ("agentCollaboration", &WORD),
+    ("orchestrationType", &WORD),
+    ("customOrchestration", &WORD),
+];
+/// Its name and its functions' names are tools; the operations of an OpenAPI schema are text, not taken apart.
+static ACTION_GROUP: Node = object(&[&[
+    ("actionGroupName", &TOOL_NAME),
+    ("functionSchema", &FUNCTIONS),
+    ("actionGroupExecutor", &WORD),
+    ("parentActionGroupSignature", &TOOL_NAME),
+]]);
+static FUNCTIONS: Node = object(&[&[("functions", &NAMED_TOOL)]]);
+static PROMPT_OVERRIDE: Node =
+    object(&[&[("promptConfigurations", &PROMPT_CONFIGURATION), ("overrideLambda", &WORD)]]);
+static PROMPT_CONFIGURATION: Node = object(&[&[
+    ("foundationModel", &OTHER_MODEL),
+    ("inferenceConfiguration", &INFERENCE),
+    ("additionalModelRequestFields", &INVOKE_MODEL),
+    ("promptType", &WORD),
+    ("promptCreationMode", &WORD),
+    ("promptState", &WORD),
+    ("parserMode", &WORD),
+]]);
+
+static RETRIEVE_AND_GENERATE: Node = object(&[&[
+    ("retrieveAndGenerateConfiguration", &RAG),
+    ("sessionId", &WORD),
+    ("sessionConfiguration", &WORD),
+]]);
+static RAG: Node = object(&[&[
+    ("type", &WORD),
+    ("knowledgeBaseConfiguration", &RAG_KNOWLEDGE_BASE),
+    ("externalSourcesConfiguration", &RAG_EXTERNAL),
+]]);
+static RAG_KNOWLEDGE_BASE: Node = object(&[&[
+    ("modelArn", &MODEL),
+    ("knowledgeBaseId", &KNOWLEDGE_BASE),
+    ("generationConfiguration", &GENERATION),
+    ("orchestrationConfiguration", &GENERATION),
+    ("retrievalConfiguration", &RETRIEVAL),
+]]);
+static RAG_EXTERNAL: Node = object(&[&[
+    ("modelArn", &MODEL),
+    ("generationConfiguration", &GENERATION),
+    ("sources", &SOURCE),
+]]);
+static GENERATION: Node = object(&[&[
+    ("guardrailConfiguration", &GUARDRAIL),
+    ("inferenceConfig", &INFERENCE),
+    ("additionalModelRequestFields", &INVOKE_MODEL),
+    ("performanceConfig", &WORD),
+]]);
+
+// --- Everything else: models, tokens and binary by their names at any depth, the guardrail at the top.
+
+static GENERIC: Node = Node {
+    means: Means::Text,
+    members: &[&[("guardrailConfiguration", &GUARDRAIL)], GENERIC_MEMBERS],
+    other: &GENERIC_BELOW,
+};
+static GENERIC_BELOW: Node = Node { means: Means::Text, members: &[GENERIC_MEMBERS], other: &GENERIC_BELOW };
+static GENERIC_MEMBERS: Members = &[
+    ("modelId", &ANY_MODEL),
+    ("modelArn", &ANY_MODEL),
+    ("foundationModel", &ANY_MODEL),
+    ("foundationModelArn", &ANY_MODEL),
+    ("targetModelId", &ANY_MODEL),
+    ("modelIdentifier", &ANY_MODEL),
+    ("baseModelIdentifier", &ANY_MODEL),
+    ("sourceModelArn", &ANY_MODEL),
+    ("teacherModelIdentifier", &ANY_MODEL),
+    ("modelSourceIdentifier", &ANY_MODEL),
+    ("desiredModelId", &ANY_MODEL),
+    ("copyFrom", &ANY_MODEL),
+    ("embeddingModelArn", &ANY_MODEL),
+    ("knowledgeBaseId", &KNOWLEDGE_BASE),
+    ("maxTokens", &MAX_TOKENS),
+    ("bytes", &BINARY),
+    ("data", &BINARY),
+    ("blob", &BINARY),
+    ("inlineContent", &BINARY),
+    ("byteContent", &BINARY),
+    ("clientRequestToken", &WORD),
+    ("clientToken", &WORD),
+];
