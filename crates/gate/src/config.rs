@@ -190,7 +190,8 @@ impl Config {
     /// The first thing that makes no sense.
     fn objection(&self) -> Option<String> {
         let millis = |key: &str, value: u64| {
-            (!(1..=3_600_000).contains(&value)).then(|| format!("`{key}` is {value}: use 1 to 3600000 milliseconds"))
+            (!(1..=3_600_000).contains(&value))
+                .then(|| format!("`{key}` is {value}: use 1 to 3600000 milliseconds"))
         };
         let named = |key: &str, value: &str| {
             let sound = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());

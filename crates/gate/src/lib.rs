@@ -28,9 +28,13 @@ mod strip;
 mod text;
 
 pub use call_id::CallId;
-pub use config::{Config, ConfigError, ControlPlane, FailureMode, Gate, SelfTestConfig, Token as BearerToken};
+pub use config::{
+    Config, ConfigError, ControlPlane, FailureMode, Gate, SelfTestConfig, Token as BearerToken,
+};
 pub use effect::{Effect, Flow, Held, Owner};
-pub use event::{CalloutFailure, CalloutReply, Event, Now, Origin, ResponseHead, StreamEnd, Surroundings, Token};
+pub use event::{
+    CalloutFailure, CalloutReply, Event, Now, Origin, ResponseHead, StreamEnd, Surroundings, Token,
+};
 pub use exchange::Exchange;
 pub use fault::Fault;
 pub use metric::Metric;

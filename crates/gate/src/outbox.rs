@@ -56,6 +56,12 @@ impl Outbox {
         self.queue.is_empty() && self.under_way.is_none() && self.unaudited == 0 && self.lost == 0
     }
 
+    /// Outcomes that wait, those under way included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// A whole batch waits: worth sending at once.
     #[must_use]
     pub fn has_full_batch(&self) -> bool {

@@ -74,7 +74,9 @@ impl Question {
     ) -> Self {
         let (entrance, signing) = match &gate.entrance {
             Entrance::Intercepted => (protocol::Entrance::PassThrough, None),
-            Entrance::Gateway(_) => (protocol::Entrance::Resign, call.signature.map(|parts| signing(parts, &read))),
+            Entrance::Gateway(_) => {
+                (protocol::Entrance::Resign, call.signature.map(|parts| signing(parts, &read)))
+            }
         };
         let streams = call.operation.is_some_and(|operation| operation.output_stream);
         let (body, body_model, text) = body_facts(read, call.guardrail, request_metadata, streams);
@@ -108,8 +110,10 @@ impl Question {
 
     /// Says what the gate has against the call; such a question never carries text.
     pub(crate) fn with_problem(mut self, problem: &Problem) -> Self {
-        self.request.problem =
-            Some(protocol::Problem { code: problem.code.as_str().to_owned(), detail: problem.detail.clone() });
+        self.request.problem = Some(protocol::Problem {
+            code: problem.code.as_str().to_owned(),
+            detail: problem.detail.clone(),
+        });
         self.text = TextFacts::default();
         self
     }

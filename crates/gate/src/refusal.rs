@@ -71,10 +71,15 @@ impl Refusal {
 
     fn message(&self) -> String {
         match self {
-            Self::Denied { message } | Self::Pending { message } | Self::Throttled { message, .. } => message.clone(),
+            Self::Denied { message } | Self::Pending { message } | Self::Throttled { message, .. } => {
+                message.clone()
+            }
             Self::Malformed(problem) => format!("{} ({})", problem.detail, problem.code.as_str()),
             Self::Undecided(fault) => {
-                format!("the gate could not get a decision for this call; it did not leave ({})", fault.code())
+                format!(
+                    "the gate could not get a decision for this call; it did not leave ({})",
+                    fault.code()
+                )
             }
         }
     }

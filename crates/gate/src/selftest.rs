@@ -91,7 +91,10 @@ impl SelfTest {
             SelfTestResult::Held => Self::Over,
             SelfTestResult::Leaked | SelfTestResult::Silent => {
                 let wait = BACKOFF_US.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF_US);
-                Self::Waiting { not_before_us: now_us.saturating_add(wait), failures: failures.saturating_add(1) }
+                Self::Waiting {
+                    not_before_us: now_us.saturating_add(wait),
+                    failures: failures.saturating_add(1),
+                }
             }
         };
         (next, result)

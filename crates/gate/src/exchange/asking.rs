@@ -66,7 +66,11 @@ impl Asking {
         }
     }
 
-    fn answered(self: Box<Self>, result: Result<CalloutReply<'_>, CalloutFailure>, step: &mut Step<'_>) -> Phase {
+    fn answered(
+        self: Box<Self>,
+        result: Result<CalloutReply<'_>, CalloutFailure>,
+        step: &mut Step<'_>,
+    ) -> Phase {
         if step.now_us() >= self.deadline_us && result.is_ok() {
             return self.fault(Fault::Deadline, step);
         }
@@ -107,7 +111,9 @@ impl Asking {
         let refusal = match verdict {
             Verdict::Deny { message } => Refusal::Denied { message },
             Verdict::PendingApproval { message, .. } => Refusal::Pending { message },
-            Verdict::Throttle { message, retry_after_seconds } => Refusal::Throttled { message, retry_after_seconds },
+            Verdict::Throttle { message, retry_after_seconds } => {
+                Refusal::Throttled { message, retry_after_seconds }
+            }
             // `judge` and `Permit::from_answer` leave neither over; if ever they do, the call stays in.
             Verdict::Allow | Verdict::NeedText => Refusal::Undecided(Fault::UnknownVerdict),
         };

@@ -110,7 +110,9 @@ impl Exchange {
         match &self.phase {
             Phase::Allowed(_) | Phase::Answering(_) | Phase::Answered(_) => Flow::Continue,
             Phase::Recording(_) | Phase::Refused => Flow::Discard,
-            Phase::Fresh | Phase::SelfTest(_) | Phase::Reading(_) | Phase::Asking(_) | Phase::Closed => Flow::Hold,
+            Phase::Fresh | Phase::SelfTest(_) | Phase::Reading(_) | Phase::Asking(_) | Phase::Closed => {
+                Flow::Hold
+            }
         }
     }
 

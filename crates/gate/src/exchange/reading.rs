@@ -54,7 +54,8 @@ pub(super) fn begin(head: &Head<'_>, source: Option<&[u8]>, step: &mut Step<'_>)
     let metadata = match call.request_metadata.as_deref().map(parse_request_metadata).transpose() {
         Ok(metadata) => metadata.unwrap_or_default(),
         Err(_) => {
-            let detail = "`x-amzn-bedrock-request-metadata` is not a JSON object of strings, each key once".to_owned();
+            let detail =
+                "`x-amzn-bedrock-request-metadata` is not a JSON object of strings, each key once".to_owned();
             let problem = Problem { code: ProblemCode::BadHeader, detail };
             return malformed(heading, call, Read::Partly(0), problem, step);
         }
@@ -89,7 +90,8 @@ impl Reading {
             Event::RequestTrailers => self.complete(step),
             Event::Tick if step.now_us() >= self.deadline_us => {
                 let seconds = step.around.gate.body_timeout_us / 1_000_000;
-                let detail = format!("the body was not complete within {seconds} s ({} bytes came)", self.received);
+                let detail =
+                    format!("the body was not complete within {seconds} s ({} bytes came)", self.received);
                 self.give_up(Problem { code: ProblemCode::BodyTimeout, detail }, step)
             }
             Event::Closed(_) => {
@@ -140,7 +142,8 @@ fn too_long(call: &Call, max: u64) -> Option<Problem> {
 }
 
 fn is_self_test(head: &Head<'_>) -> bool {
-    head.path == SELF_TEST_PATH.as_bytes() && head.headers.iter().any(|(name, _)| name == SELF_TEST_HEADER.as_bytes())
+    head.path == SELF_TEST_PATH.as_bytes()
+        && head.headers.iter().any(|(name, _)| name == SELF_TEST_HEADER.as_bytes())
 }
 
 /// The gate's own test call: answered here, never forwarded, whoever sends it.
@@ -169,4 +172,3 @@ impl SelfTestCall {
         Phase::Refused
     }
 }
-

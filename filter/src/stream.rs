@@ -1,0 +1,320 @@
+//! One exchange: callbacks become events, effects become host calls.
+
+use crate::host;
+use crate::shared::Shared;
+use portcullis_gate::{
+    CallId, CalloutFailure, CalloutReply, Effect, Event, Exchange, Flow, Head, Metric, Now, Origin,
+    ResponseHead, StreamEnd, Strip, Surroundings, Token,
+};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, LogLevel};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The state of an exchange and its callout.
+pub(crate) struct Stream {
+    context_id: u32,
+    shared: Rc<Shared>,
+    exchange: Option<Exchange>,
+    callout: Option<(u32, Token)>,
+    /// Bytes of the held body that have been read: each callback sees the whole.
+    read: usize,
+}
+
+/// Where an event comes from: that decides how its effects reach the host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// A request callback: its return value lets the request go on.
+    Request,
+    /// A callback of this exchange that is not about its request.
+    Other,
+    /// The root context's tick or callout.
+    Root,
+}
+
+/// The handle that the SDK owns.
+pub(crate) struct Handle(Rc<RefCell<Stream>>);
+
+impl Stream {
+    /// Takes one event through the state machine.
+    pub(crate) fn feed(&mut self, event: Event<'_>, site: Site) {
+        self.feed_at(event, host::now(), site);
+    }
+
+    fn feed_at(&mut self, event: Event<'_>, now: Now, site: Site) {
+        let Some(exchange) = self.exchange.take() else { return };
+        let shared = Rc::clone(&self.shared);
+        let around = Surroundings { gate: &shared.gate, now, wants_text: shared.wants_text.get() };
+        let (exchange, effects) = exchange.step(event, around);
+        self.exchange = Some(exchange);
+        for effect in effects {
+            self.carry_out(effect, site);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, site: Site) {
+        let shared = Rc::clone(&self.shared);
+        match effect {
+            Effect::Dispatch { token, body, timeout_ms } => {
+                let sent = shared.post("/v1/decisions", &body, timeout_ms);
+                host::act_as(self.context_id);
+                match sent {
+                    Some(callout) => {
+                        self.callout = Some((callout, token));
+                        if site == Site::Root {
+                            shared.sent_on_behalf(callout, self.context_id);
+                        }
+                    }
+                    None => {
+                        self.feed(Event::CalloutDone { token, result: Err(CalloutFailure::NotSent) }, site);
+                    }
+                }
+            }
+            Effect::Strip(strip) => take_off(&strip),
+            // In a request callback the return value says it; to resume there as well would be twice.
+            Effect::Resume(_) if site == Site::Request => {}
+            Effect::Resume(_permit) => host::resume_request(),
+            Effect::Reply(reply) => host::reply(reply.status, &reply.headers, &reply.body),
+            Effect::AddResponseHeader { name, value } => host::set_response_header(name, &value),
+            Effect::WantsText(wants) => shared.wants_text.set(wants),
+            Effect::Report(outcome) => {
+                let queued = shared.outbox.borrow_mut().push(*outcome);
+                shared.count(if queued { Metric::OutcomesQueued } else { Metric::OutcomesLost });
+            }
+            Effect::Unaudited => {
+                shared.outbox.borrow_mut().unaudited();
+                host::log(
+                    LogLevel::Error,
+                    "portcullis: a call was let out without a decision (failure_mode: open)",
+                );
+            }
+            Effect::Count(metric) => shared.count(metric),
+            Effect::DecisionTook(micros) => shared.statistics.decision_took(micros),
+        }
+    }
+
+    fn flow(&self) -> Flow {
+        self.exchange.as_ref().map_or(Flow::Hold, Exchange::flow)
+    }
+
+    /// A callout of this exchange has been answered. The host has made this context effective; the answer belongs to the
+    /// root context, which sent it.
+    pub(crate) fn callout_answered(&mut self, callout: u32, headers: usize, body: usize, site: Site) {
+        let Some((_, token)) = self.callout.take_if(|(expected, _)| *expected == callout) else { return };
+        host::act_as(self.shared.root_id);
+        let answer = host::callout_answer(headers, body);
+        host::act_as(self.context_id);
+        let result = match &answer {
+            Some((status, _, body)) => Ok(CalloutReply { status: *status, body }),
+            None => Err(CalloutFailure::NoAnswer),
+        };
+        self.feed(Event::CalloutDone { token, result }, site);
+    }
+
+    /// The deadline of the hold may be over.
+    pub(crate) fn tick(&mut self, now: Now) {
+        let held = self.exchange.as_ref().and_then(Exchange::held);
+        if held.is_none_or(|held| now.monotonic_us < held.deadline_us) || !host::act_as(self.context_id) {
+            return;
+        }
+        self.feed_at(Event::Tick, now, Site::Root);
+        if self.exchange.as_ref().is_none_or(|exchange| exchange.held().is_none()) {
+            self.shared.unwatch(self.context_id);
+        }
+    }
+
+    fn request_headers(&mut self, end_of_stream: bool) {
+        let mut headers = host::request_headers();
+        let shared = Rc::clone(&self.shared);
+        if let Some(trap) = &shared.config.debug_trap_header
+            && host::find(&headers, trap.as_bytes()).is_some()
+        {
+            host::trap();
+        }
+        let [mut method, mut authority, mut path] = [const { Vec::new() }; 3];
+        headers.retain_mut(|(name, value)| {
+            match name.as_slice() {
+                b":method" => method = std::mem::take(value),
+                b":authority" => authority = std::mem::take(value),
+                b":path" => path = std::mem::take(value),
+                _ => return !name.starts_with(b":"),
+            }
+            false
+        });
+        let server_name = host::property(&["connection", "requested_server_name"]);
+        let source = source_address();
+        let head = Head {
+            method: &method,
+            authority: &authority,
+            path: &path,
+            headers: &headers,
+            server_name: server_name.as_deref(),
+            end_of_stream,
+        };
+        self.feed(Event::RequestHeaders { head, source: source.as_deref() }, Site::Request);
+    }
+
+    /// `size` is the whole of what is held; what has been read before is skipped.
+    fn request_body(&mut self, size: usize, end_of_stream: bool) {
+        loop {
+            if !self.exchange.as_ref().is_some_and(Exchange::reads_body) {
+                return;
+            }
+            let slice = host::request_body(self.read, size.saturating_sub(self.read).min(host::SLICE));
+            self.read = self.read.saturating_add(slice.len());
+            // A host that gives nothing where it announced something must not keep us here.
+            let last = self.read >= size || slice.is_empty();
+            self.feed(Event::RequestBody { slice: &slice, end: last && end_of_stream }, Site::Request);
+            if last {
+                return;
+            }
+        }
+    }
+
+    fn response_headers(&mut self, end: bool) {
+        let status = host::response_header(":status").as_deref().and_then(host::number).unwrap_or_default();
+        let details = host::property(&["response", "code_details"]).unwrap_or_default();
+        let upstream = details == b"via_upstream";
+        let header = |name| if upstream { host::response_header(name) } else { None };
+        let (id, error) = (header("x-amzn-requestid"), header("x-amzn-errortype"));
+        let head = ResponseHead {
+            status,
+            origin: if upstream { Origin::Upstream } else { Origin::Envoy(&details) },
+            aws_request_id: id.as_deref(),
+            error_type: error.as_deref(),
+            end,
+        };
+        self.feed(Event::ResponseHeaders(head), Site::Other);
+    }
+
+    fn response_body(&mut self, size: usize, end: bool) {
+        let wanted = self.exchange.as_ref().is_some_and(Exchange::reads_answer);
+        let slice = if wanted { host::response_body(0, size.min(host::SLICE)) } else { Vec::new() };
+        self.feed(Event::ResponseBody { len: size as u64, slice: &slice, end }, Site::Other);
+    }
+
+    fn closed(&mut self) {
+        let details = host::property(&["response", "code_details"]).unwrap_or_default();
+        let flags = host::number_property(&["response", "flags"]);
+        self.feed(Event::Closed(StreamEnd { details: &details, flags }), Site::Other);
+        self.shared.unwatch(self.context_id);
+    }
+}
+
+/// The peer. Behind an internal listener it is what the outer listener has left in filter state.
+fn source_address() -> Option<Vec<u8>> {
+    host::property(&["filter_state", "portcullis.source_address"])
+        .or_else(|| host::property(&["source", "address"]))
+}
+
+fn take_off(strip: &Strip) {
+    for name in Strip::HEADERS {
+        host::remove_request_header(name);
+    }
+    if let Some(path) = &strip.path {
+        host::set_request_header(":path", path);
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(context_id: u32, shared: Rc<Shared>) -> Self {
+        let call_id = CallId::new(shared.started_nanos, shared.nonce, context_id);
+        let exchange = Some(Exchange::new(call_id, host::now()));
+        Self(Rc::new(RefCell::new(Stream { context_id, shared, exchange, callout: None, read: 0 })))
+    }
+
+    /// Runs a callback about the request, and says what the host may do with its bytes. `size` is what it holds.
+    fn request(&self, size: usize, callback: impl FnOnce(&mut Stream)) -> Action {
+        // Never borrowed twice: the host does not call back into the VM while a callback runs.
+        let Ok(mut stream) = self.0.try_borrow_mut() else { return Action::Pause };
+        callback(&mut stream);
+        let shared = Rc::clone(&stream.shared);
+        match stream.exchange.as_ref().and_then(Exchange::held) {
+            Some(_) => shared.watch(stream.context_id, &self.0),
+            None => shared.unwatch(stream.context_id),
+        }
+        match stream.flow() {
+            Flow::Continue => Action::Continue,
+            Flow::Hold => Action::Pause,
+            Flow::Discard => {
+                host::drop_request_body(size);
+                Action::Pause
+            }
+        }
+    }
+
+    fn other(&self, callback: impl FnOnce(&mut Stream)) {
+        if let Ok(mut stream) = self.0.try_borrow_mut() {
+            callback(&mut stream);
+            if stream.exchange.as_ref().is_none_or(|exchange| exchange.held().is_none()) {
+                stream.shared.unwatch(stream.context_id);
+            }
+        }
+    }
+}
+
+impl Context for Handle {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
+        self.other(|stream| stream.callout_answered(token, headers, body, Site::Other));
+    }
+
+    fn on_done(&mut self) -> bool {
+        // `on_log` has told the end already, unless the stream never came that far.
+        self.other(Stream::closed);
+        true
+    }
+}
+
+impl HttpContext for Handle {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.request(0, |stream| stream.request_headers(end_of_stream))
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.request(size, |stream| stream.request_body(size, end_of_stream))
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.request(0, |stream| stream.feed(Event::RequestTrailers, Site::Request))
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.other(|stream| stream.response_headers(end_of_stream));
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.other(|stream| stream.response_body(size, end_of_stream));
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.other(|stream| stream.feed(Event::ResponseTrailers, Site::Other));
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        self.other(Stream::closed);
+    }
+}
+
+/// An exchange of a VM that has no configuration: refused. Envoy does not route to such a VM; this is the second lock.
+pub(crate) struct Unconfigured;
+
+impl Context for Unconfigured {}
+
+impl HttpContext for Unconfigured {
+    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let headers = [("x-amzn-errortype", "ServiceUnavailableException".to_owned())];
+        host::reply(503, &headers, br#"{"message":"the gate has no configuration"}"#);
+        Action::Pause
+    }
+
+    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
+        Action::Pause
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        Action::Pause
+    }
+}
