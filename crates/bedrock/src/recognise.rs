@@ -59,7 +59,8 @@ impl Reader {
                 found.map(|(_, operation)| operation)
             }
         };
-        match operation.filter(|_| target.is_some()) {
+        let operation = operation.filter(|_| target.is_some());
+        match operation {
             Some(operation) => self.operation(operation, &segments),
             None => self.call.shape = facts::shape_of(self.call.endpoint.as_ref(), head.path),
         }
@@ -75,7 +76,7 @@ impl Reader {
         self.note(credential::check_scope(&self.call.credential, self.call.endpoint.as_ref(), regions));
 
         self.call.content_length = self.ok(facts::content_length(&headers)).flatten();
-        self.note(facts::check_encodings(&headers));
+        self.note(facts::check_encodings(&headers, &self.call.body));
         self.call.guardrail =
             headers.guardrail.map(|id| (id.to_owned(), headers.guardrail_version.map(str::to_owned)));
         self.call.request_metadata = headers.request_metadata.map(str::to_owned);

@@ -36,7 +36,9 @@ pub(super) fn header<'a>(
                 continue;
             }
         };
-        if slot.0.replace(slot.1).is_some() {
+        if slot.0.is_none() {
+            *slot.0 = Some(slot.1);
+        } else {
             again.get_or_insert_with(|| two("header `authorization` names a part twice"));
         }
     }
@@ -117,7 +119,9 @@ impl<'a> Query<'a> {
             );
             let twice = slot.is_some();
             match decode(value) {
-                Ok(value) => *slot = Some(value),
+                Ok(value) => {
+                    slot.get_or_insert(value);
+                }
                 Err(what) => query.note(broken(&format!("query key `{lower}` {what}"))),
             }
             if twice {

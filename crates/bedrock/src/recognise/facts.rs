@@ -1,6 +1,7 @@
 //! The single facts of a head, each from its bytes.
 
 use super::bad_header;
+use crate::body::BodyPlan;
 use crate::call::{AgentRef, ApiShape, Head, Problem, ProblemCode};
 use crate::credential::{Signature, SignatureParts};
 use crate::endpoint::Endpoint;
@@ -181,8 +182,8 @@ pub(super) fn content_length(headers: &Headers<'_>) -> Result<Option<u64>, Probl
     length.map(Some).ok_or_else(|| bad_header("header `content-length` is not a number".to_owned()))
 }
 
-/// The body must be readable as it is: no content or transfer coding, no character set but UTF-8.
-pub(super) fn check_encodings(headers: &Headers<'_>) -> Result<(), Problem> {
+/// The body must be readable as it is: no content or transfer coding; JSON in no character set but UTF-8.
+pub(super) fn check_encodings(headers: &Headers<'_>, body: &BodyPlan) -> Result<(), Problem> {
     let encoded =
         |detail: &str| Err(Problem { code: ProblemCode::ContentEncoding, detail: detail.to_owned() });
     let is =
@@ -193,12 +194,15 @@ pub(super) fn check_encodings(headers: &Headers<'_>) -> Result<(), Problem> {
     if !is(headers.transfer_encoding, "chunked") {
         return encoded("header `transfer-encoding`: only `chunked` is taken");
     }
+    if matches!(body, BodyPlan::Opaque | BodyPlan::AtHeaders) {
+        return Ok(());
+    }
     let parameters = headers.content_type.into_iter().flat_map(|v| v.split(';').skip(1));
     let mut charsets = parameters.filter_map(|p| {
         let (name, value) = p.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     });
-    if charsets.any(|c| !c.eq_ignore_ascii_case("utf-8") && !c.eq_ignore_ascii_case("utf8")) {
+    if charsets.any(|c| !["utf-8", "utf8", "us-ascii"].iter().any(|known| c.eq_ignore_ascii_case(known))) {
         return encoded("header `content-type`: only the character set `utf-8` is taken");
     }
     Ok(())
