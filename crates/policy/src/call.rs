@@ -18,7 +18,7 @@ pub struct Call {
     pub operation: String,
     /// IAM action (`bedrock:InvokeModel`), or [`UNKNOWN_OPERATION`].
     pub action: String,
-    /// Kind of call: `model_invoked`, `agent_invoked` …, see [`portcullis_bedrock::Operation::action_type`].
+    /// Kind of call: `model_invoked`, `agent_invoked` …, by its operation.
     pub action_type: String,
     /// Endpoint prefix (`bedrock-runtime`).
     pub service: String,

@@ -87,19 +87,16 @@ fn opt(value: Option<&String>) -> FieldValue<'_> {
 }
 
 macro_rules! fields {
-    ($($name:literal $kind:ident $unit:literal $doc:literal = |$call:ident $(, $key:ident)?| $get:expr;)*) => {
+    ($($name:literal $kind:ident $unit:literal $doc:literal = $($needs_text:ident)? |$call:ident $(, $key:ident)?| $get:expr;)*) => {
         &[$(Field {
             name: $name,
             kind: FieldKind::$kind,
             unit: $unit,
             doc: $doc,
-            needs_text: fields!(@text $name),
+            needs_text: false $(|| { let $needs_text = true; $needs_text })?,
             get: { fn get<'c>($call: &'c Call, _key: &str) -> FieldValue<'c> { $(let $key = _key;)? $get } get },
         },)*]
     };
-    (@text "request.text") => { true };
-    (@text "request.text_truncated") => { true };
-    (@text $name:literal) => { false };
 }
 
 static FIELDS: &[Field] = fields! {
@@ -139,8 +136,8 @@ static FIELDS: &[Field] = fields! {
     "request.tools" List "" "Names of the tools offered to the model." = |c| FieldValue::List(&c.request.tools);
     "request.tool_count" Integer "tools" "Number of tools offered to the model." = |c| FieldValue::Integer(u64::try_from(c.request.tools.len()).unwrap_or(u64::MAX));
     "request.tool_results" Integer "results" "Number of tool results sent back." = |c| FieldValue::Integer(c.request.tool_results);
-    "request.text" Text "" "System and user text, up to the gate's cap." = |c| c.request.text.as_ref().map_or(FieldValue::NeedsText, |t| text(&t.text));
-    "request.text_truncated" Boolean "" "The gate's cap cut the text: rules on it have not seen all." = |c| c.request.text.as_ref().map_or(FieldValue::NeedsText, |t| FieldValue::Boolean(t.truncated));
+    "request.text" Text "" "System and user text, up to the gate's cap." = needs_text |c| c.request.text.as_ref().map_or(FieldValue::NeedsText, |t| text(&t.text));
+    "request.text_truncated" Boolean "" "The gate's cap cut the text: rules on it have not seen all." = needs_text |c| c.request.text.as_ref().map_or(FieldValue::NeedsText, |t| FieldValue::Boolean(t.truncated));
     "request.guardrail" Text "" "Guardrail id or ARN." = |c| opt(c.request.guardrail.as_ref());
     "request.guardrail_version" Text "" "Guardrail version." = |c| opt(c.request.guardrail_version.as_ref());
     "request.s3_uris" List "" "S3 URIs named in the body." = |c| FieldValue::List(&c.request.s3_uris);

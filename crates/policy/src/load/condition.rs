@@ -203,7 +203,7 @@ impl Condition<'_, '_> {
         let what = self.what();
         let items = self.reader.list(value, &what)?;
         if items.is_empty() {
-            self.reader.error(value.at, format!("{what} is an empty list, which nothing can match"));
+            self.reader.error(value.at, format!("{what} is an empty list"));
             return None;
         }
         items.iter().map(|item| self.integer(item)).collect()

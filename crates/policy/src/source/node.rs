@@ -101,7 +101,7 @@ impl Builder {
         let mut documents = 0;
         for event in Parser::new_from_str(text) {
             let (event, span) =
-                event.map_err(|error| (pos(*error.marker()), format!("not valid YAML: {}", error.info())))?;
+                event.map_err(|error| (pos(*error.marker()), format!("not well-formed: {}", error.info())))?;
             let at = pos(span.start);
             match event {
                 Event::DocumentStart(_) => {

@@ -95,7 +95,7 @@ impl Reader<'_> {
             return self.text(node, what, MAX_NAME_CHARS).map(|one| vec![one]);
         };
         if items.is_empty() {
-            self.error(node.at, format!("{what} is an empty list, which nothing can match; leave the key out"));
+            self.error(node.at, format!("{what} is an empty list; leave the key out"));
             return None;
         }
         let read: Vec<_> = items.iter().filter_map(|item| self.text(item, what, MAX_NAME_CHARS)).collect();
@@ -131,9 +131,11 @@ impl Reader<'_> {
             return Some(*value);
         }
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        let hint = did_you_mean(&word.text, names.iter().copied());
-        let listed = names.join("`, `");
-        self.error(word.at, format!("unknown {what} `{}`{hint}; it is one of `{listed}`", word.text));
+        let hint = match did_you_mean(&word.text, names.iter().copied()) {
+            none if none.is_empty() => format!("; it is one of `{}`", names.join("`, `")),
+            hint => hint,
+        };
+        self.error(word.at, format!("unknown {what} `{}`{hint}", word.text));
         None
     }
 
@@ -152,17 +154,30 @@ pub(crate) fn did_you_mean<'c>(word: &str, candidates: impl Iterator<Item = &'c 
     closest(word, candidates).map_or_else(String::new, |best| format!(", did you mean `{best}`?"))
 }
 
+/// Words that people bring from elsewhere, and ours.
+const SYNONYMS: &[(&str, &str)] = &[("deny", "block"), ("block", "deny"), ("op", "operator"), ("msg", "message")];
+
 /// The candidate that a typo of `word` most likely meant.
 pub(crate) fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > 100 {
         return None;
     }
     let lower = word.to_ascii_lowercase();
+    let distance = |candidate: &str| {
+        if SYNONYMS.contains(&(word, candidate)) {
+            return 0;
+        }
+        strsim::osa_distance(&lower, &candidate.to_ascii_lowercase())
+    };
     candidates
-        .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_ascii_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 5)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .map(|candidate| (distance(candidate), !candidate.starts_with(word), candidate))
+        // Short words are all close to each other.
+        .filter(|(distance, _, candidate)| {
+            let chars = candidate.chars().count();
+            *distance == 0 || (chars > 3 && *distance <= 1 + chars / 5)
+        })
+        .min_by_key(|(distance, stranger, _)| (*distance, *stranger))
+        .map(|(_, _, candidate)| candidate)
 }
 
 pub(crate) fn describe(node: &Node) -> String {

@@ -1,0 +1,184 @@
+//! `testdata/policy/*.yaml`: bundles, calls, and the verdicts that they must get.
+
+use super::{file, read_directory, render, repository};
+use crate::{Agent, Assurance, Call, Claim, Credential, Model, Network, Request, Text, compile};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    bundle: BTreeMap<String, String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+    #[serde(default)]
+    wants_text: bool,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    call: CallSpec,
+    expect: Expect,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    effect: String,
+    rule: Option<String>,
+    message: Option<String>,
+    /// `id`, or `id (shadow)`.
+    #[serde(default)]
+    matched: Option<Vec<String>>,
+    shadow_effect: Option<String>,
+    #[serde(default)]
+    needs_text: bool,
+    principal: Option<String>,
+}
+
+/// A call as tables write it. Unsaid: `Converse` on bedrock-runtime in us-east-1 by an unknown key.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct CallSpec {
+    operation: Option<String>,
+    action: Option<String>,
+    action_type: String,
+    service: Option<String>,
+    region: Option<String>,
+    access_key_id: Option<String>,
+    account: Option<String>,
+    api_key_sha256: Option<String>,
+    verified: Option<String>,
+    model: Option<ModelSpec>,
+    agent_id: Option<String>,
+    labels: BTreeMap<String, String>,
+    bytes: u64,
+    max_tokens: Option<u64>,
+    stream: bool,
+    tools: Vec<String>,
+    text: Option<String>,
+    text_truncated: bool,
+    metadata: BTreeMap<String, String>,
+    session_attributes: BTreeMap<String, String>,
+    guardrail: Option<String>,
+    source_ip: Option<String>,
+    time: u64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ModelSpec {
+    id: String,
+    kind: String,
+    base: Option<String>,
+    provider: Option<String>,
+    geography: Option<String>,
+    region: Option<String>,
+    account: Option<String>,
+}
+
+impl CallSpec {
+    fn call(&self) -> Call {
+        let spec = self;
+        let model = |spec: &ModelSpec| Model {
+            id: spec.id.clone(),
+            kind: spec.kind.clone(),
+            base: spec.base.clone(),
+            provider: spec.provider.clone(),
+            version: None,
+            geography: spec.geography.clone(),
+            region: spec.region.clone(),
+            account: spec.account.clone(),
+        };
+        let or = |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
+        Call {
+            credential: Credential {
+                kind: "sigv4".to_owned(),
+                access_key_id: spec.access_key_id.clone(),
+                account: spec.account.clone(),
+            },
+            operation: or(&spec.operation, "Converse"),
+            action: or(&spec.action, "bedrock:InvokeModel"),
+            action_type: spec.action_type.clone(),
+            service: or(&spec.service, "bedrock-runtime"),
+            region: or(&spec.region, "us-east-1"),
+            partition: "aws".to_owned(),
+            model: spec.model.as_ref().map(model),
+            agent: Agent { id: spec.agent_id.clone(), ..Agent::default() },
+            labels: spec.labels.clone(),
+            request: Request {
+                bytes: spec.bytes,
+                max_tokens: spec.max_tokens,
+                stream: spec.stream,
+                tools: spec.tools.clone(),
+                text: spec.text.clone().map(|text| Text { text, truncated: spec.text_truncated }),
+                metadata: spec.metadata.clone(),
+                session_attributes: spec.session_attributes.clone(),
+                guardrail: spec.guardrail.clone(),
+                ..Request::default()
+            },
+            network: Network { source_ip: spec.source_ip.clone(), ..Network::default() },
+            time: spec.time,
+            ..Call::default()
+        }
+    }
+}
+
+#[test]
+fn every_table() {
+    let mut tables = read_directory(&repository().join("testdata/policy"));
+    tables.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(!tables.is_empty());
+    let mut cases = 0;
+    for source in tables {
+        let table: Table =
+            serde_yaml_ng::from_slice(&source.bytes).unwrap_or_else(|error| panic!("{}: {error}", source.path));
+        let files: Vec<_> = table.bundle.iter().map(|(path, text)| file(path, text)).collect();
+        let bundle = compile(&files).unwrap_or_else(|error| panic!("{}:\n{error}", source.path));
+        assert_eq!(render(bundle.warnings()).lines().collect::<Vec<_>>(), table.warnings, "{}", source.path);
+        assert_eq!(bundle.wants_text(), table.wants_text, "{}: wants_text", source.path);
+        for case in table.cases {
+            let mut call = case.call.call();
+            call.principal = bundle.identify(&Claim {
+                access_key_id: case.call.access_key_id.as_deref(),
+                account_hint: case.call.account.as_deref(),
+                secret_sha256: case.call.api_key_sha256.as_deref(),
+                kind: "sigv4",
+                verified: case.call.verified.as_deref(),
+                source_ip: None,
+            });
+            let expected_assurance =
+                if case.call.verified.is_some() { Assurance::Verified } else { Assurance::Claimed };
+            assert_eq!(call.principal.assurance, expected_assurance);
+            let got = bundle.decide(&call);
+            let place = format!("{}: {}", source.path, case.name);
+            println!("{place}: {} by {:?}", got.effect, got.rule);
+            assert_eq!(got.needs_text, case.expect.needs_text, "{place}: needs_text");
+            assert_eq!(got.effect.as_str(), case.expect.effect, "{place}: effect ({got:?})");
+            assert_eq!(got.rule, case.expect.rule, "{place}: rule");
+            assert_eq!(
+                got.shadow_effect.map(|effect| effect.as_str().to_owned()),
+                case.expect.shadow_effect,
+                "{place}: shadow_effect"
+            );
+            if let Some(message) = case.expect.message {
+                assert_eq!(got.message, message, "{place}: message");
+            }
+            if let Some(principal) = case.expect.principal {
+                assert_eq!(call.principal.name, principal, "{place}: principal");
+            }
+            if let Some(matched) = case.expect.matched {
+                let shown = |rule: &crate::MatchedRule| {
+                    if rule.shadow { format!("{} (shadow)", rule.id) } else { rule.id.clone() }
+                };
+                assert_eq!(got.matched.iter().map(shown).collect::<Vec<_>>(), matched, "{place}: matched");
+            }
+            assert_eq!(got, bundle.decide_naively(&call), "{place}: index and naive evaluation");
+            cases += 1;
+        }
+    }
+    println!("{cases} cases");
+}

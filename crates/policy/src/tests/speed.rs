@@ -1,0 +1,99 @@
+//! How long compiling and deciding take. The limits of the project are checked by the benchmark, not here (a debug build
+//! on a busy machine says nothing); run `cargo test --release -p portcullis-policy speed -- --ignored --nocapture`.
+
+use super::{bundle, file};
+use crate::{Call, Model, Principal, Request, compile};
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Rules as a large organisation has them: literal and globbed models, operations, principals, and conditions.
+pub(crate) fn many_rules(count: usize) -> String {
+    let mut text = String::from("version: \"1.0\"\nrules:\n");
+    for n in 0..count {
+        let team = n % 500;
+        text.push_str(&format!("- id: rule-{n}\n  action: {}\n", ["allow", "block", "log"][n % 3]));
+        text.push_str(&match n % 5 {
+            0 => format!("  models: [\"vendor{team}.model-{n}-v1:0\"]\n  operations: [Converse, ConverseStream]\n"),
+            1 => format!("  models: [\"vendor{team}.*\", \"*family-{n}*\"]\n"),
+            2 => format!("  principals: [\"team-{team}-*\"]\n  operations: [\"bedrock:InvokeModel*\"]\n"),
+            3 => format!("  principals: [team-{team}-app]\n  regions: [eu-*]\n"),
+            _ => format!("  models: [\"*:{n}\"]\n"),
+        });
+        text.push_str(&match n % 4 {
+            0 => "  conditions:\n  - {field: request.max_tokens, operator: greater_than, value: 4096}\n".to_owned(),
+            1 => format!("  conditions:\n  - {{field: session_attributes.department, operator: equals, value: d{team}}}\n"),
+            2 => "  conditions:\n  - {field: request.tools, operator: contains, value: transfer_funds}\n".to_owned(),
+            _ => String::new(),
+        });
+        text.push_str("  message: Ask the platform team\n");
+    }
+    text
+}
+
+fn call() -> Call {
+    Call {
+        principal: Principal { name: "team-7-app".to_owned(), ..Principal::default() },
+        operation: "Converse".to_owned(),
+        action: "bedrock:InvokeModel".to_owned(),
+        service: "bedrock-runtime".to_owned(),
+        region: "eu-central-1".to_owned(),
+        partition: "aws".to_owned(),
+        model: Some(Model {
+            id: "eu.anthropic.claude-sonnet-4-20250514-v1:0".to_owned(),
+            base: Some("anthropic.claude-sonnet-4-20250514-v1:0".to_owned()),
+            geography: Some("eu".to_owned()),
+            ..Model::default()
+        }),
+        request: Request {
+            max_tokens: Some(8192),
+            tools: vec!["lookup".to_owned(), "transfer_funds".to_owned()],
+            ..Request::default()
+        },
+        ..Call::default()
+    }
+}
+
+#[test]
+fn a_large_bundle_compiles_and_agrees_with_a_plain_walk() {
+    let bundle = bundle("deny", &many_rules(2000));
+    let got = bundle.decide(&call());
+    println!("{:?} matched", got.matched.len());
+    assert_eq!(got, bundle.decide_naively(&call()));
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measure() {
+    for count in [100, 1_000, 10_000] {
+        let text = many_rules(count);
+        let files = [file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n"), file("rules/a.yaml", &text)];
+        let mut compiles: Vec<_> = (0..7)
+            .map(|_| {
+                let start = Instant::now();
+                black_box(compile(black_box(&files)).unwrap());
+                start.elapsed()
+            })
+            .collect();
+        compiles.sort_unstable();
+        let bundle = compile(&files).unwrap();
+        let call = call();
+        let mut samples: Vec<_> = (0..2000)
+            .map(|_| {
+                let start = Instant::now();
+                for _ in 0..10 {
+                    black_box(bundle.decide(black_box(&call)));
+                }
+                start.elapsed() / 10
+            })
+            .collect();
+        samples.sort_unstable();
+        println!(
+            "{count} rules ({} KB): compile {:?}; decide p50 {:?}, p99 {:?}; {} matched",
+            text.len() / 1024,
+            compiles[3],
+            samples[1000],
+            samples[1980],
+            bundle.decide(&call).matched.len()
+        );
+    }
+}
