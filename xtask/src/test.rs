@@ -69,7 +69,8 @@ pub(crate) fn documentation() -> Result<()> {
 
 /// The end-to-end tests, with the places of everything they run in the environment.
 pub(crate) fn e2e(arguments: &Arguments, tools: &Tools, built: &Built) -> Result<()> {
-    shell::run(runner(arguments).args(["--package", "e2e"]).envs(environment(tools, built)))
+    // Not cargo-nextest: it runs every test in a process of its own, and these share an Envoy where they can.
+    shell::run(ordinary(arguments).args(["--package", "e2e"]).envs(environment(tools, built)))
 }
 
 /// What the end-to-end tests and the benchmark find the programs by.
@@ -86,17 +87,27 @@ pub(crate) fn environment(tools: &Tools, built: &Built) -> Vec<(&'static str, Os
 }
 
 fn runner(arguments: &Arguments) -> Command {
-    let mut command = shell::cargo();
-    if shell::which("cargo-nextest").is_some() {
-        command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
-    } else {
-        command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+    if shell::which("cargo-nextest").is_none() {
+        return ordinary(arguments);
     }
+    let mut command = shell::cargo();
+    command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
+    chosen(&mut command, arguments);
+    command
+}
+
+fn ordinary(arguments: &Arguments) -> Command {
+    let mut command = shell::cargo();
+    command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+    chosen(&mut command, arguments);
+    command
+}
+
+fn chosen(command: &mut Command, arguments: &Arguments) {
     if arguments.long {
         command.env("PORTCULLIS_LONG", "1");
     }
     command.args(arguments.filter.as_slice());
-    command
 }
 
 fn summary(results: &[(&str, bool, Duration)]) -> Result<()> {
