@@ -14,41 +14,41 @@ use tokio_rustls::client::TlsStream;
 
 /// One measurement.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Requests per second over the measured time.
-    pub per_second: f64,
+    pub(crate) per_second: f64,
     /// Median latency, milliseconds.
-    pub p50_ms: f64,
+    pub(crate) p50_ms: f64,
     /// 99th percentile, milliseconds.
-    pub p99_ms: f64,
+    pub(crate) p99_ms: f64,
     /// Requests answered 200.
-    pub requests: u64,
+    pub(crate) requests: u64,
 }
 
 /// What to send, where.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Envoy's TLS listener.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Server name, and `Host`.
-    pub host: String,
+    pub(crate) host: String,
     /// The CA that signed the listener's certificate.
-    pub tls: Arc<rustls::ClientConfig>,
+    pub(crate) tls: Arc<rustls::ClientConfig>,
     /// The request, whole.
-    pub request: Arc<Vec<u8>>,
+    pub(crate) request: Arc<Vec<u8>>,
     /// Connections.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Time before counting starts.
-    pub warm_up: Duration,
+    pub(crate) warm_up: Duration,
     /// Time that counts.
-    pub measure: Duration,
+    pub(crate) measure: Duration,
 }
 
 /// Runs a plan to its end.
 ///
 /// # Errors
 /// A connection failed, or an answer was not 200: then there is nothing to measure.
-pub async fn run(plan: &Plan) -> Result<Measured> {
+pub(crate) async fn run(plan: &Plan) -> Result<Measured> {
     let stop = Arc::new(AtomicBool::new(false));
     let start = Instant::now();
     let counted_from = start + plan.warm_up;
@@ -81,7 +81,7 @@ pub async fn run(plan: &Plan) -> Result<Measured> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn send(plan: &Plan, count: usize, mut progress: impl FnMut(usize)) -> Result<()> {
+pub(crate) async fn send(plan: &Plan, count: usize, mut progress: impl FnMut(usize)) -> Result<()> {
     let mut stream = connect(plan).await?;
     let mut buffer = Vec::with_capacity(16 * 1024);
     for done in 0..count {
@@ -106,7 +106,8 @@ async fn connection(plan: Plan, stop: Arc<AtomicBool>, counted_from: Instant) ->
 }
 
 async fn connect(plan: &Plan) -> Result<TlsStream<TcpStream>> {
-    let tcp = TcpStream::connect(plan.address).await.with_context(|| format!("connect to {}", plan.address))?;
+    let tcp =
+        TcpStream::connect(plan.address).await.with_context(|| format!("connect to {}", plan.address))?;
     tcp.set_nodelay(true)?;
     let name = ServerName::try_from(plan.host.clone())?;
     Ok(TlsConnector::from(Arc::clone(&plan.tls)).connect(name, tcp).await?)

@@ -1,2 +1,71 @@
-//! Benchmarks.
-fn main() {}
+//! `cargo xtask bench`: what the gate costs, as ratios against plain Envoy and against Envoy with an external
+//! authorisation service that decides nothing, all measured in the same run on the same machine.
+
+mod load;
+mod memory;
+mod phases;
+mod report;
+mod servers;
+mod setup;
+mod speed;
+mod variants;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// What the gate costs.
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure everything, print the table, write results.json.
+    Run(RunOptions),
+    /// One of the servers behind Envoy, in a process of its own.
+    Serve {
+        /// What it answers.
+        role: servers::Role,
+    },
+}
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+struct RunOptions {
+    /// Rounds; in each, every variant is measured once, in turn.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds that count, per measurement.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Rules in the bundle.
+    #[arg(long, default_value_t = 100)]
+    rules: usize,
+    /// Bodies of 24 MiB in the memory case; 0 leaves it out.
+    #[arg(long, default_value_t = 1000)]
+    bodies: usize,
+    /// Where the results go.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match Options::parse().command {
+        Command::Serve { role } => runtime.block_on(servers::serve(role)),
+        Command::Run(options) => run(&runtime, &options),
+    }
+}
+
+fn run(runtime: &tokio::runtime::Runtime, options: &RunOptions) -> Result<()> {
+    let bench = setup::Bench::start(options.rules)?;
+    let mut results = speed::run(runtime, &bench, options)?;
+    let phases = phases::read(&bench)?;
+    if options.bodies > 0 {
+        results.push(memory::run(runtime, &bench, options.bodies)?);
+    }
+    report::write(&options.out, &results, &phases)
+}

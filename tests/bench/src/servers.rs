@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 /// What a server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Role {
+pub(crate) enum Role {
     /// A Converse answer, after reading the request's body.
     Upstream,
     /// 200 with nothing in it, whatever was asked.
@@ -27,7 +27,7 @@ const ANSWER: &str = r#"{"output":{"message":{"role":"assistant","content":[{"te
 ///
 /// # Errors
 /// No port could be had.
-pub async fn serve(role: Role) -> Result<()> {
+pub(crate) async fn serve(role: Role) -> Result<()> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     println!("{}", listener.local_addr()?);
     loop {
@@ -54,7 +54,10 @@ async fn answer(role: Role, request: Request<Incoming>) -> Result<Response<Full<
     if role == Role::Upstream {
         let headers = response.headers_mut();
         headers.insert("content-type", http::HeaderValue::from_static("application/json"));
-        headers.insert("x-amzn-requestid", http::HeaderValue::from_static("5f0f2a60-0d2c-4d33-9a0c-6d6ff9d1d1a5"));
+        headers.insert(
+            "x-amzn-requestid",
+            http::HeaderValue::from_static("5f0f2a60-0d2c-4d33-9a0c-6d6ff9d1d1a5"),
+        );
     }
     Ok(response)
 }

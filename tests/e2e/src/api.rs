@@ -43,7 +43,8 @@ impl Api {
     /// # Errors
     /// No answer came.
     pub fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
-        let mut request = self.agent.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let mut request =
+            self.agent.post(format!("{}{path}", self.url)).header("content-type", "application/json");
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -15,7 +15,10 @@ pub fn root() -> PathBuf {
 /// # Errors
 /// There is none.
 pub fn envoy() -> Result<PathBuf> {
-    find("ENVOY", &[cache().join("bin/envoy"), cache().join("venv/lib/python3.11/site-packages/envoy/_bin/envoy")])
+    find(
+        "ENVOY",
+        &[cache().join("bin/envoy"), cache().join("venv/lib/python3.11/site-packages/envoy/_bin/envoy")],
+    )
 }
 
 /// The filter.
@@ -31,7 +34,10 @@ pub fn wasm() -> Result<PathBuf> {
 /// # Errors
 /// It is not built.
 pub fn portcullis() -> Result<PathBuf> {
-    find("PORTCULLIS_BIN", &[root().join("target/debug/portcullis"), root().join("target/release/portcullis")])
+    find(
+        "PORTCULLIS_BIN",
+        &[root().join("target/debug/portcullis"), root().join("target/release/portcullis")],
+    )
 }
 
 /// The fake.
@@ -39,7 +45,10 @@ pub fn portcullis() -> Result<PathBuf> {
 /// # Errors
 /// It is not built.
 pub fn fake_bedrock() -> Result<PathBuf> {
-    find("FAKE_BEDROCK_BIN", &[root().join("target/debug/fake-bedrock"), root().join("target/release/fake-bedrock")])
+    find(
+        "FAKE_BEDROCK_BIN",
+        &[root().join("target/debug/fake-bedrock"), root().join("target/release/fake-bedrock")],
+    )
 }
 
 /// A Python with boto3.
@@ -55,7 +64,11 @@ pub fn python() -> Result<PathBuf> {
 pub fn cache() -> PathBuf {
     let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
     std::env::var_os("PORTCULLIS_CACHE").map_or_else(
-        || std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from).join("portcullis"),
+        || {
+            std::env::var_os("XDG_CACHE_HOME")
+                .map_or_else(|| home().join(".cache"), PathBuf::from)
+                .join("portcullis")
+        },
         PathBuf::from,
     )
 }
@@ -71,5 +84,7 @@ fn find(variable: &str, places: &[PathBuf]) -> Result<PathBuf> {
     if let Some(found) = places.iter().find(|place| place.exists()) {
         return Ok(found.clone());
     }
-    bail!("{variable} is not set and none of {places:?} is there: run `cargo xtask setup && cargo xtask build` first")
+    bail!(
+        "{variable} is not set and none of {places:?} is there: run `cargo xtask setup && cargo xtask build` first"
+    )
 }

@@ -39,10 +39,21 @@ impl ControlPlane {
         let data_token = token(&store, "data")?;
         let admin_token = token(&store, "admin")?;
         for ((id, secret), principal) in [(APP_ONE, "app-one"), (APP_TWO, "app-two")] {
-            keys(&store, &[
-                "--kind", "aws", "--name", principal, "--principal", principal, "--access-key-id", id,
-                "--secret-access-key", secret,
-            ])?;
+            keys(
+                &store,
+                &[
+                    "--kind",
+                    "aws",
+                    "--name",
+                    principal,
+                    "--principal",
+                    principal,
+                    "--access-key-id",
+                    id,
+                    "--secret-access-key",
+                    secret,
+                ],
+            )?;
         }
         let mut made = Self {
             admin: Api::new(String::new(), Some(admin_token)),
@@ -55,7 +66,9 @@ impl ControlPlane {
             process: Mutex::new(None),
         };
         let ports = made.launch("127.0.0.1:0", "127.0.0.1:0")?;
-        let text = |key: &str| ports[key].as_str().map(str::to_owned).with_context(|| format!("no `{key}` in {ports}"));
+        let text = |key: &str| {
+            ports[key].as_str().map(str::to_owned).with_context(|| format!("no `{key}` in {ports}"))
+        };
         made.data = text("data")?;
         made.admin.url = format!("http://{}", text("admin")?);
         made.until_ready()?;
@@ -117,7 +130,8 @@ impl ControlPlane {
         let mut cursor = String::new();
         loop {
             let after = if cursor.is_empty() { String::new() } else { format!("&cursor={cursor}") };
-            let (status, page) = self.admin.get(&format!("/v1/decisions?order=asc&limit=500&{query}{after}"))?;
+            let (status, page) =
+                self.admin.get(&format!("/v1/decisions?order=asc&limit=500&{query}{after}"))?;
             ensure!(status == 200, "GET /v1/decisions: {status} {page}");
             all.extend(page["decisions"].as_array().cloned().unwrap_or_default());
             match page["next_cursor"].as_str() {

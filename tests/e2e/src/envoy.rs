@@ -32,6 +32,20 @@ pub struct Setting {
     pub concurrency: u32,
 }
 
+/// Certificates and a bootstrap, ready to start.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// Bootstrap in use.
+    pub bootstrap: PathBuf,
+    /// CA of the intercepting certificates.
+    pub ca: PathBuf,
+    /// Certificates' directory.
+    pub certificates: PathBuf,
+    /// Where Envoy logs.
+    pub directory: PathBuf,
+    setting: Setting,
+}
+
 /// The running Envoy.
 #[derive(Debug)]
 pub struct Envoy {
@@ -41,25 +55,20 @@ pub struct Envoy {
     pub transparent: SocketAddr,
     /// Re-signing gateway.
     pub gateway: SocketAddr,
-    /// CA of the intercepting certificates.
-    pub ca: PathBuf,
-    /// Certificates' directory.
-    pub certificates: PathBuf,
-    /// Bootstrap in use.
-    pub bootstrap: PathBuf,
+    /// What it was started from.
+    pub from: Prepared,
     /// Envoy's own admin API.
     pub admin: Api,
-    directory: PathBuf,
-    setting: Setting,
+    gated: bool,
     process: Mutex<Option<Process>>,
 }
 
-impl Envoy {
-    /// Makes certificates, renders a bootstrap and starts Envoy.
+impl Prepared {
+    /// Makes certificates and renders a bootstrap, both with `portcullis`.
     ///
     /// # Errors
-    /// Any of it fails.
-    pub fn start(directory: &Path, setting: &Setting) -> Result<Self> {
+    /// `portcullis` refuses.
+    pub fn make(directory: &Path, setting: &Setting) -> Result<Self> {
         let certificates = directory.join("certs");
         portcullis(&["certs", "init", "--regions", REGIONS, "--dir"], &certificates)?;
         let gateway_yaml = directory.join("gateway.yaml");
@@ -72,23 +81,36 @@ impl Envoy {
             .arg(&bootstrap)
             .output()?;
         ensure!(rendered.status.success(), "envoy render: {}", String::from_utf8_lossy(&rendered.stderr));
+        Ok(Self {
+            bootstrap,
+            ca: certificates.join("ca.pem"),
+            certificates,
+            directory: directory.to_owned(),
+            setting: setting.clone(),
+        })
+    }
+
+    /// Starts an Envoy; `gated` waits for the filter's self-test to hold.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn start(self, gated: bool) -> Result<Envoy> {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut made = Self {
+        let mut made = Envoy {
             egress: nowhere,
             transparent: nowhere,
             gateway: nowhere,
-            ca: certificates.join("ca.pem"),
-            certificates,
-            bootstrap,
+            from: self,
             admin: Api::new(String::new(), None),
-            directory: directory.to_owned(),
-            setting: setting.clone(),
+            gated,
             process: Mutex::new(None),
         };
         made.launch()?;
         Ok(made)
     }
+}
 
+impl Envoy {
     /// Kills Envoy and starts it again; its ports change.
     ///
     /// # Errors
@@ -123,18 +145,18 @@ impl Envoy {
     }
 
     fn launch(&mut self) -> Result<()> {
-        let admin_file = self.directory.join("envoy-admin");
+        let admin_file = self.from.directory.join("envoy-admin");
         let _ = std::fs::remove_file(&admin_file);
         let mut command = Command::new(binaries::envoy()?);
         command
             .arg("-c")
-            .arg(&self.bootstrap)
-            .args(["--concurrency", &self.setting.concurrency.to_string(), "--use-dynamic-base-id"])
+            .arg(&self.from.bootstrap)
+            .args(["--concurrency", &self.from.setting.concurrency.to_string(), "--use-dynamic-base-id"])
             .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
             .args(["--drain-time-s", "1", "--admin-address-path"])
             .arg(&admin_file)
-            .env("PORTCULLIS_DATA_TOKEN", &self.setting.data_token);
-        let process = Process::start("envoy", &command, &self.directory)?;
+            .env("PORTCULLIS_DATA_TOKEN", &self.from.setting.data_token);
+        let process = Process::start("envoy", &command, &self.from.directory)?;
         let alive = || -> Result<()> {
             ensure!(process.ended().is_none(), "Envoy ended: {}", process.log_tail());
             Ok(())
@@ -158,6 +180,9 @@ impl Envoy {
         self.transparent = port(&listeners, "transparent")?;
         self.gateway = port(&listeners, "gateway")?;
         *self.lock() = Some(process);
+        if !self.gated {
+            return Ok(());
+        }
         wait::until("the self-test to hold", || {
             ensure!(self.stat("portcullis.selftest.held")? > 0, "not yet: {}", self.log());
             Ok(())

@@ -52,7 +52,9 @@ impl Fake {
             ensure!(process.ended().is_none(), "the fake ended: {}", process.log_tail());
             Ok(serde_json::from_slice(&std::fs::read(&ports)?)?)
         })?;
-        let text = |key: &str| ports[key].as_str().map(str::to_owned).with_context(|| format!("no `{key}` in {ports}"));
+        let text = |key: &str| {
+            ports[key].as_str().map(str::to_owned).with_context(|| format!("no `{key}` in {ports}"))
+        };
         Ok(Self {
             https: text("https")?,
             ca: ca.join("ca.pem"),

@@ -37,9 +37,12 @@ impl Process {
         let out = File::options().create(true).append(true).open(&log).context("open the log")?;
         wrapped.stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out);
         let (answer, answered) = channel();
-        starter().send(Box::new(move || {
-            let _ = answer.send(wrapped.spawn());
-        }))?;
+        starter()
+            .send(Box::new(move || {
+                let _ = answer.send(wrapped.spawn());
+            }))
+            .ok()
+            .context("the thread that starts children is gone")?;
         let child = answered.recv()?.with_context(|| format!("start {name}"))?;
         Ok(Self { child: Mutex::new(child), name: name.to_owned(), log })
     }

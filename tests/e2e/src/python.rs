@@ -37,7 +37,11 @@ pub fn run(environment: &[(String, String)], script: &str) -> Result<Vec<Value>>
     if !output.status.success() {
         bail!("python failed: {}\n{}\n{}", output.status, printed, String::from_utf8_lossy(&output.stderr));
     }
-    printed.lines().filter_map(|line| line.strip_prefix("OUT ")).map(|line| Ok(serde_json::from_str(line)?)).collect()
+    printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("OUT "))
+        .map(|line| Ok(serde_json::from_str(line)?))
+        .collect()
 }
 
 /// The same, but for a script that has one thing to say.

@@ -1,10 +1,10 @@
 //! All of it together: fake, control plane, Envoy.
 
+use crate::bundle;
 use crate::control_plane::ControlPlane;
-use crate::envoy::{Envoy, Setting};
+use crate::envoy::{Envoy, Prepared, Setting};
 use crate::fake::{self, Fake, Key};
 use crate::stub::{Behaviour, Stub};
-use crate::bundle;
 use anyhow::{Context, Result};
 use std::sync::{Arc, Mutex, Weak};
 use tempfile::TempDir;
@@ -102,12 +102,14 @@ impl Builder {
     /// Something does not start.
     pub fn start(self) -> Result<Stack> {
         let directory = TempDir::with_prefix("portcullis-e2e-")?;
-        let files: Vec<(&str, &str)> = self.bundle.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let files: Vec<(&str, &str)> =
+            self.bundle.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         bundle::write(&directory.path().join("bundle"), &files)?;
         let fake = Fake::start(directory.path()).context("start the fake")?;
-        let control_plane = ControlPlane::start(directory.path(), &self.serve).context("start the control plane")?;
+        let control_plane =
+            ControlPlane::start(directory.path(), &self.serve).context("start the control plane")?;
         let setting = self.setting(&control_plane.data, &control_plane.data_token, &fake);
-        let envoy = Envoy::start(directory.path(), &setting).context("start Envoy")?;
+        let envoy = Prepared::make(directory.path(), &setting)?.start(true).context("start Envoy")?;
         Ok(Stack { envoy, control_plane, fake, _directory: directory })
     }
 
@@ -120,7 +122,7 @@ impl Builder {
         let fake = Fake::start(directory.path()).context("start the fake")?;
         let stub = Stub::start(behaviour)?;
         let setting = self.setting(&stub.address.to_string(), "pcl_data_stub", &fake);
-        let envoy = Envoy::start(directory.path(), &setting).context("start Envoy")?;
+        let envoy = Prepared::make(directory.path(), &setting)?.start(true).context("start Envoy")?;
         Ok(StubStack { envoy, stub, fake, _directory: directory })
     }
 
@@ -181,12 +183,17 @@ impl StubStack {
 fn egress_environment(envoy: &Envoy, key: Key) -> Vec<(String, String)> {
     let mut environment = credentials(key);
     environment.push(("HTTPS_PROXY".to_owned(), format!("http://{}", envoy.egress)));
-    environment.push(("AWS_CA_BUNDLE".to_owned(), envoy.ca.display().to_string()));
+    environment.push(("AWS_CA_BUNDLE".to_owned(), envoy.from.ca.display().to_string()));
     environment
 }
 
 fn credentials((id, secret): Key) -> Vec<(String, String)> {
-    [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_REGION", "us-east-1"), ("AWS_DEFAULT_REGION", "us-east-1")]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .to_vec()
+    [
+        ("AWS_ACCESS_KEY_ID", id),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .to_vec()
 }

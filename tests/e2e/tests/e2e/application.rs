@@ -6,7 +6,7 @@ use e2e::{Stack, python, wait};
 use serde_json::Value;
 
 /// Every operation of the promise, each with what must be in its answer.
-pub const OPERATIONS: &str = r#"
+pub(crate) const OPERATIONS: &str = r#"
 M = 'anthropic.claude-3-5-sonnet-20241022-v2:0'
 def converse(m=M): return client('bedrock-runtime').converse(modelId=m, messages=[{'role':'user','content':[{'text':MARK+' hello'}]}])['output']['message']['content'][0]['text']
 def converse_stream(m=M):
@@ -29,7 +29,7 @@ ALL = [converse, converse_stream, invoke_model, invoke_model_with_response_strea
 "#;
 
 /// A script with a marker of its own, so that tests that share a stack tell their calls apart.
-pub fn script(mark: &str, rest: &str) -> String {
+pub(crate) fn script(mark: &str, rest: &str) -> String {
     format!("MARK = '{mark}'\n{OPERATIONS}\n{rest}")
 }
 
@@ -51,7 +51,10 @@ for f in ALL:
         let arrived = stack.fake.calls_with_body(sha256)?;
         ensure!(arrived.len() == 1, "{name}: {} calls with the body the application sent", arrived.len());
         let call = &arrived[0];
-        println!("{name:36} sent {sha256:.12} arrived {:.12} signature_valid={} key={} {}", call["body_sha256"], call["signature_valid"], call["access_key_id"], call["protocol"]);
+        println!(
+            "{name:36} sent {sha256:.12} arrived {:.12} signature_valid={} key={} {}",
+            call["body_sha256"], call["signature_valid"], call["access_key_id"], call["protocol"]
+        );
         ensure!(call["signature_valid"] == true && call["access_key_id"] == APP_ONE.0, "{name}: {call}");
         ensure!(call["protocol"] == "HTTP/1.1", "the upstream speaks what the client spoke: {call}");
     }
@@ -72,7 +75,10 @@ for f in [converse, converse_stream, invoke_model, invoke_model_with_response_st
         ensure!(result["class"] == "AccessDeniedException" && result["status"] == 403, "{one}");
         ensure!(result["error"]["Code"] == "AccessDeniedException", "{one}");
         let message = result["error"]["Message"].as_str().context("message")?;
-        ensure!(message.contains("block-opus") && message.contains("Opus is not approved for this team"), "{message}");
+        ensure!(
+            message.contains("block-opus") && message.contains("Opus is not approved for this team"),
+            "{message}"
+        );
         ensure!(result["requests"] == 1, "one request, not {}", result["requests"]);
         let sha256 = one["sent"][0]["sha256"].as_str().context("sha256")?;
         ensure!(stack.fake.calls_with_body(sha256)?.is_empty(), "{name} arrived");
@@ -98,8 +104,14 @@ out({'headers': r['ResponseMetadata']['HTTPHeaders'], 'sha256': requests[0]['sha
     println!("{record:#}");
     let text = record.to_string();
     for expected in [
-        "Converse", "bedrock:InvokeModel", "app-one", "confirmed", APP_ONE.0, "us-east-1",
-        "anthropic.claude-3-5-sonnet-20241022-v2:0", seen["sha256"].as_str().context("sha256")?,
+        "Converse",
+        "bedrock:InvokeModel",
+        "app-one",
+        "confirmed",
+        APP_ONE.0,
+        "us-east-1",
+        "anthropic.claude-3-5-sonnet-20241022-v2:0",
+        seen["sha256"].as_str().context("sha256")?,
         seen["headers"]["x-amzn-requestid"].as_str().context("request id")?,
     ] {
         ensure!(text.contains(expected), "no `{expected}` in {text}");
@@ -123,6 +135,6 @@ fn a_key_that_aws_refuses_is_recorded_as_rejected() -> Result<()> {
 }
 
 /// The outcome's kind, wherever the record carries it.
-pub fn outcome(record: &Value) -> &str {
+pub(crate) fn outcome(record: &Value) -> &str {
     record["outcome"]["outcome"].as_str().or_else(|| record["outcome"].as_str()).unwrap_or("none")
 }

@@ -39,7 +39,10 @@ def client(name): return _c(name, config=Config(retries={'total_max_attempts': 1
 out({'result': caught(converse), 'sent': requests})";
     let seen = python::ask(&stack.egress(e2e::fake::APP_ONE), &script("absent", rest))?;
     println!("{seen}");
-    ensure!(seen["result"]["status"] == 503 && seen["result"]["error"]["Code"] == "ServiceUnavailableException", "{seen}");
+    ensure!(
+        seen["result"]["status"] == 503 && seen["result"]["error"]["Code"] == "ServiceUnavailableException",
+        "{seen}"
+    );
     ensure!(stack.fake.calls()?.is_empty(), "something arrived");
     stack.control_plane.restart()?;
     let seen = python::ask(&stack.egress(e2e::fake::APP_ONE), &script("back", "out(caught(converse))"))?;
@@ -54,12 +57,16 @@ fn control_plane_refusing_connections() -> Result<()> {
 
 #[test]
 fn control_plane_slow_past_the_deadline() -> Result<()> {
-    let stack = Builder::default().timeout_ms(300).start_with_stub(Behaviour::Late(Duration::from_secs(3)))?;
+    let stack =
+        Builder::default().timeout_ms(300).start_with_stub(Behaviour::Late(Duration::from_secs(3)))?;
     refused(&stack, "slow")?;
     // The call's end is reported, so that the late decision does not stay an orphan.
     wait::until("the outcome of the call that was not let out", || {
         let outcomes = stack.stub.outcomes();
-        let ours = outcomes.iter().find(|outcome| outcome["outcome"] == "failed").with_context(|| format!("{outcomes:?}"))?;
+        let ours = outcomes
+            .iter()
+            .find(|outcome| outcome["outcome"] == "failed")
+            .with_context(|| format!("{outcomes:?}"))?;
         ensure!(ours["forwarded"] == false, "{ours}");
         Ok(())
     })
@@ -74,8 +81,13 @@ fn control_plane_never_answers() -> Result<()> {
 fn control_plane_answers_garbage() -> Result<()> {
     let stack = Builder::default().start_with_stub(Behaviour::Allow)?;
     for (what, garbage) in [
-        ("not-json", "<html>busy</html>"), ("empty", ""), ("null", "null"), ("array", "[]"), ("truncated", "{\"verdict\":\"allow\""),
-        ("no-verdict", "{\"call_id\":\"x\",\"decision_id\":\"y\"}"), ("not-utf8", "\u{fffd}"),
+        ("not-json", "<html>busy</html>"),
+        ("empty", ""),
+        ("null", "null"),
+        ("array", "[]"),
+        ("truncated", "{\"verdict\":\"allow\""),
+        ("no-verdict", "{\"call_id\":\"x\",\"decision_id\":\"y\"}"),
+        ("not-utf8", "\u{fffd}"),
     ] {
         stack.stub.behave(Behaviour::Say(200, garbage.to_owned()));
         refused(&stack, &format!("garbage-{what}"))?;
@@ -87,7 +99,10 @@ fn control_plane_answers_garbage() -> Result<()> {
 fn control_plane_answers_500() -> Result<()> {
     let stack = Builder::default().start_with_stub(Behaviour::Allow)?;
     for status in [500_u16, 502, 503, 401, 404, 204] {
-        stack.stub.behave(Behaviour::Say(status, "{\"verdict\":\"allow\",\"call_id\":\"x\",\"decision_id\":\"y\"}".to_owned()));
+        stack.stub.behave(Behaviour::Say(
+            status,
+            "{\"verdict\":\"allow\",\"call_id\":\"x\",\"decision_id\":\"y\"}".to_owned(),
+        ));
         refused(&stack, &format!("status-{status}"))?;
     }
     Ok(())
@@ -100,7 +115,10 @@ fn control_plane_answers_an_unknown_verdict() -> Result<()> {
 
 #[test]
 fn control_plane_answers_for_another_call() -> Result<()> {
-    with(Behaviour::With(json!({"verdict": "allow", "decision_id": "d", "call_id": "another"})), "another-call")
+    with(
+        Behaviour::With(json!({"verdict": "allow", "decision_id": "d", "call_id": "another"})),
+        "another-call",
+    )
 }
 
 #[test]
@@ -124,7 +142,10 @@ fn failure_mode_open_is_loud() -> Result<()> {
     wait::until("the gap to be reported", || {
         let (_, metrics) = stack.control_plane.admin.get("/metrics")?;
         let metrics = metrics.as_str().unwrap_or_default().to_owned();
-        let line = metrics.lines().find(|line| line.starts_with("portcullis_unaudited")).context("no unaudited metric")?;
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("portcullis_unaudited"))
+            .context("no unaudited metric")?;
         ensure!(line.ends_with(" 1"), "{line}");
         println!("{line}");
         Ok(())
@@ -149,7 +170,10 @@ fn a_store_that_cannot_take_the_record_lets_nothing_out() -> Result<()> {
         .stdout(std::process::Stdio::piped())
         .spawn()?;
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.as_mut().context("stdout")?), &mut line)?;
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::new(holder.stdout.as_mut().context("stdout")?),
+        &mut line,
+    )?;
     ensure!(line.starts_with("OUT"), "the lock was not had: {line}");
     let rest = "
 from botocore.config import Config

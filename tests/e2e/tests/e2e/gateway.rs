@@ -19,9 +19,20 @@ for f in ALL:
         let sha256 = one["sent"][0]["sha256"].as_str().context("sha256")?;
         let arrived = stack.fake.calls_with_body(sha256)?;
         ensure!(arrived.len() == 1, "{one}: {arrived:?}");
-        println!("{} arrived signed by {} for {}", one["operation"], arrived[0]["access_key_id"], arrived[0]["host"]);
-        ensure!(arrived[0]["signature_valid"] == true && arrived[0]["access_key_id"] == GATEWAY.0, "{}", arrived[0]);
-        ensure!(arrived[0]["host"].as_str().is_some_and(|host| host.ends_with(".us-east-1.amazonaws.com")), "{}", arrived[0]);
+        println!(
+            "{} arrived signed by {} for {}",
+            one["operation"], arrived[0]["access_key_id"], arrived[0]["host"]
+        );
+        ensure!(
+            arrived[0]["signature_valid"] == true && arrived[0]["access_key_id"] == GATEWAY.0,
+            "{}",
+            arrived[0]
+        );
+        ensure!(
+            arrived[0]["host"].as_str().is_some_and(|host| host.ends_with(".us-east-1.amazonaws.com")),
+            "{}",
+            arrived[0]
+        );
     }
     Ok(())
 }

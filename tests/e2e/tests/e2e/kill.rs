@@ -1,0 +1,79 @@
+//! `kill -9` of the control plane under load: whatever reached Bedrock has a durable record.
+
+use anyhow::{Context, Result, ensure};
+use e2e::fake::APP_ONE;
+use e2e::{Builder, python};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+
+/// 8 threads that never stop calling, each call with a body of its own; prints how many passed every so often.
+const LOAD: &str = "
+import threading, itertools
+from botocore.config import Config
+n = itertools.count(); passed = itertools.count(); counted = [0, 0]
+def run(i):
+    c = client('bedrock-runtime', config=Config(retries={'total_max_attempts': 1}))
+    while True:
+        k = next(n)
+        try:
+            c.converse(modelId='amazon.nova-lite-v1:0', messages=[{'role':'user','content':[{'text':f'call {i} {k}'}]}])
+            counted[0] += 1
+        except Exception:
+            counted[1] += 1
+        if k % 20 == 0: out(counted)
+for i in range(8): threading.Thread(target=run, args=(i,), daemon=True).start()
+threading.Event().wait()
+";
+
+#[test]
+fn every_call_that_reached_bedrock_has_a_record() -> Result<()> {
+    let kills: usize = std::env::var("PORTCULLIS_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
+    let stack = Builder::default().start()?;
+    let mut load = python::command(&stack.egress(APP_ONE), LOAD)?.spawn()?;
+    let mut lines = BufReader::new(load.stdout.take().context("stdout")?).lines();
+    let passed = |line: String| -> Result<u64> {
+        let counted: serde_json::Value =
+            serde_json::from_str(line.strip_prefix("OUT ").context("not an OUT line")?)?;
+        counted[0].as_u64().context("a count")
+    };
+    let mut last = 0;
+    for round in 1..=kills {
+        // Traffic passes again before each kill, so that every kill hits calls in flight.
+        loop {
+            let now = passed(lines.next().context("the load ended")??)?;
+            if now > last {
+                last = now;
+                break;
+            }
+        }
+        stack.control_plane.kill();
+        stack.control_plane.restart().with_context(|| format!("after kill {round}"))?;
+    }
+    load.kill()?;
+    load.wait()?;
+    let arrived: BTreeSet<String> = stack
+        .fake
+        .calls()?
+        .iter()
+        .filter_map(|call| call["body_sha256"].as_str().map(str::to_owned))
+        .collect();
+    let recorded = stack.control_plane.decisions("verdict=allow")?;
+    let recorded: BTreeSet<String> = recorded.iter().filter_map(|record| sha256(record)).collect();
+    let missing: Vec<&String> = arrived.difference(&recorded).collect();
+    println!(
+        "{kills} kills: {} calls reached the fake, {} allow records, {} without a record",
+        arrived.len(),
+        recorded.len(),
+        missing.len()
+    );
+    ensure!(arrived.len() > kills, "too little traffic: {}", arrived.len());
+    ensure!(missing.is_empty(), "reached Bedrock without a record: {missing:?}");
+    Ok(())
+}
+
+/// The request's fingerprint, wherever the record carries it.
+fn sha256(record: &serde_json::Value) -> Option<String> {
+    ["/request_sha256", "/request/sha256", "/body/sha256", "/request/fingerprint", "/request_fingerprint"]
+        .iter()
+        .find_map(|pointer| record.pointer(pointer)?.as_str().map(str::to_owned))
+}
