@@ -158,6 +158,10 @@ impl Stream {
     fn request_body(&mut self, size: usize, end_of_stream: bool) {
         loop {
             if !self.exchange.as_ref().is_some_and(Exchange::reads_body) {
+                // Nobody reads it any more; that it ends may still matter.
+                if end_of_stream {
+                    self.feed(Event::RequestBody { slice: &[], end: true }, Site::Request);
+                }
                 return;
             }
             let slice = host::request_body(self.read, size.saturating_sub(self.read).min(host::SLICE));

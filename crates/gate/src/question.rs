@@ -48,7 +48,7 @@ impl Heading {
 /// What is known of the body when the question is asked.
 pub(crate) enum Read {
     /// All of it.
-    Whole(Body),
+    Whole(Box<Body>),
     /// Nothing: the call is decided at its headers.
     AtHeaders,
     /// It was given up after so many bytes.
@@ -145,7 +145,7 @@ fn body_facts(
     let (body, sha256) = match read {
         Read::Whole(body) => {
             let sha256 = hex::encode(body.sha256);
-            (body, Some(sha256))
+            (*body, Some(sha256))
         }
         Read::AtHeaders => (Body::default(), None),
         Read::Partly(bytes) => (Body { bytes, ..Body::default() }, None),

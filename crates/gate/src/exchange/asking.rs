@@ -11,10 +11,10 @@ use crate::permit::Permit;
 use crate::question::Question;
 use crate::refusal::Refusal;
 use crate::strip::Strip;
-use portcullis_bedrock::{ApiShape, Problem};
+use portcullis_bedrock::ApiShape;
 use portcullis_protocol::{OutcomeKind, Verdict};
 
-const FIRST: Token = Token(1);
+pub(super) const FIRST: Token = Token(1);
 const SECOND: Token = Token(2);
 
 /// A sound call that waits for its verdict.
@@ -31,7 +31,7 @@ pub(super) struct Asking {
 #[derive(Debug)]
 enum Attempt {
     /// Once, without text: it may ask for it.
-    Bare(Question),
+    Bare(Box<Question>),
     /// With all there is.
     WithText,
 }
@@ -42,7 +42,7 @@ pub(super) fn begin(question: Question, strip: Option<Strip>, shape: ApiShape, s
     let (body, attempt) = if step.around.wants_text {
         (question.with_text(), Attempt::WithText)
     } else {
-        (question.without_text(), Attempt::Bare(question))
+        (question.without_text(), Attempt::Bare(Box::new(question)))
     };
     step.dispatch(FIRST, body, timeout_us);
     let deadline_us = step.now_us().saturating_add(timeout_us);
@@ -82,8 +82,8 @@ impl Asking {
     }
 
     /// The control plane wants text: once more, within the same deadline.
-    fn ask_again(self: Box<Self>, step: &mut Step<'_>) -> Phase {
-        let Self { deadline_us, attempt, strip, shape, .. } = *self;
+    fn ask_again(self, step: &mut Step<'_>) -> Phase {
+        let Self { deadline_us, attempt, strip, shape, .. } = self;
         let asking = Self { token: SECOND, deadline_us, attempt: Attempt::WithText, strip, shape };
         let Attempt::Bare(question) = attempt else {
             return Box::new(asking).fault(Fault::TextTwice, step);
@@ -133,7 +133,7 @@ impl Asking {
         }
     }
 
-    fn let_go(self: Box<Self>, permit: Permit, step: &mut Step<'_>) -> Phase {
+    fn let_go(self, permit: Permit, step: &mut Step<'_>) -> Phase {
         if let Some(strip) = self.strip {
             step.out.push(Effect::Strip(strip));
         }
@@ -143,80 +143,15 @@ impl Asking {
     }
 }
 
-/// What the gate has against a call, and in whose words to say so.
-#[derive(Debug)]
-pub(super) struct Suspect {
-    pub(super) problem: Problem,
-    pub(super) shape: ApiShape,
-}
-
-/// A malformed call whose refusal is being recorded.
-#[derive(Debug)]
-pub(super) struct Recording {
-    pub(super) token: Token,
-    pub(super) deadline_us: u64,
-    suspect: Suspect,
-}
-
-/// Asks about a malformed call, so that its refusal gets a durable record and a decision id.
-pub(super) fn record(question: &Question, suspect: Suspect, step: &mut Step<'_>) -> Phase {
-    let timeout_us = step.around.gate.decision_timeout_us;
-    step.dispatch(FIRST, question.without_text(), timeout_us);
-    let deadline_us = step.now_us().saturating_add(timeout_us);
-    Phase::Recording(Box::new(Recording { token: FIRST, deadline_us, suspect }))
-}
-
-impl Recording {
-    pub(super) fn step(self: Box<Self>, event: Event<'_>, step: &mut Step<'_>) -> Phase {
-        match event {
-            Event::CalloutDone { token, result } if token == self.token => {
-                match judge(result, &step.trace.call_id) {
-                    Ok(Some(judged)) => {
-                        step.trace.answered(step.around.now);
-                        self.refuse(Some(judged.decision_id), step)
-                    }
-                    // No text was kept of such a call, and none is needed to refuse it.
-                    Ok(None) => self.fault(Fault::TextTwice, step),
-                    Err(fault) => self.fault(fault, step),
-                }
-            }
-            Event::Tick if step.now_us() >= self.deadline_us => self.fault(Fault::Deadline, step),
-            Event::ResponseHeaders(head) => {
-                step.overtaken(OutcomeKind::Blocked, Some(self.suspect.problem.code.as_str()), &head);
-                Phase::Closed
-            }
-            Event::Closed(end) => {
-                step.gone_while_held(end);
-                Phase::Closed
-            }
-            _ => Phase::Recording(self),
-        }
-    }
-
-    fn fault(self: Box<Self>, fault: Fault, step: &mut Step<'_>) -> Phase {
-        step.trace.answered(step.around.now);
-        step.count(fault);
-        match settle(step.around.gate, Standing::Malformed) {
-            // `settle` never opens the gate to a malformed call; were it to, there is no way out of this phase.
-            Settled::Refuse | Settled::FailOpen(_) => self.refuse(None, step),
-        }
-    }
-
-    fn refuse(self: Box<Self>, decision_id: Option<String>, step: &mut Step<'_>) -> Phase {
-        let Suspect { problem, shape } = self.suspect;
-        step.refuse(shape, &Refusal::Malformed(problem), decision_id)
-    }
-}
-
 impl Step<'_> {
-    fn dispatch(&mut self, token: Token, body: Vec<u8>, timeout_us: u64) {
+    pub(super) fn dispatch(&mut self, token: Token, body: Vec<u8>, timeout_us: u64) {
         self.trace.asked(self.around.now);
         let timeout_ms = (timeout_us / 1_000).max(1);
         self.out.push(Effect::Dispatch { token, body, timeout_ms });
     }
 
     /// Envoy answered a held call on its own: idle timeout, buffer limit.
-    fn overtaken(&mut self, kind: OutcomeKind, reason: Option<&str>, head: &ResponseHead<'_>) {
+    pub(super) fn overtaken(&mut self, kind: OutcomeKind, reason: Option<&str>, head: &ResponseHead<'_>) {
         self.trace.answered(self.around.now);
         let details = match head.origin {
             Origin::Envoy(details) => details,
@@ -229,7 +164,7 @@ impl Step<'_> {
     }
 
     /// The stream ended while its call was held: no decision is known.
-    fn gone_while_held(&mut self, end: StreamEnd<'_>) {
+    pub(super) fn gone_while_held(&mut self, end: StreamEnd<'_>) {
         self.trace.answered(self.around.now);
         self.count(Metric::GoneWhileHeld);
         let (kind, code) = match EndReason::read(end) {

@@ -5,14 +5,16 @@
 //!    │                 │                      │ │ fault ▸ settle()                                     │
 //!    │ malformed       │ malformed, late      │ └────────▶ Refused ◀───────────────┐                   │
 //!    └──▶ Recording ◀──┘                      └─deny, throttle, pending─▶ Refused  │                   │
-//!             └─recorded or not─────────────────────────────────────────────────────┘     all ─▶ Closed ◀┘
+//!             └─recorded or not─▶ Draining ─rest of the body dropped─────────────────┘     all ─▶ Closed ◀┘
 //! ```
 //!
-//! `Recording` has no way to `Allowed`: a malformed call is asked about only so that its refusal is on record.
+//! `Recording` and `Draining` have no way to `Allowed`: a malformed call is asked about only so that its refusal is on
+//! record.
 
 mod answering;
 mod asking;
 mod reading;
+mod recording;
 
 use crate::call_id::CallId;
 use crate::effect::{Effect, Flow, Held, Owner};
@@ -21,10 +23,11 @@ use crate::metric::Metric;
 use crate::outcome::Trace;
 use crate::refusal::Refusal;
 use answering::{Allowed, Answering};
-use asking::{Asking, Recording};
+use asking::Asking;
 use portcullis_bedrock::ApiShape;
 use portcullis_protocol::{Outcome, OutcomeKind};
 use reading::{Reading, SelfTestCall};
+use recording::{Draining, Recording};
 
 /// The state of one exchange. Consumed by every step; there is no way to look at a phase that is over.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ enum Phase {
     Asking(Box<Asking>),
     /// Held for good: the refusal is being recorded.
     Recording(Box<Recording>),
+    /// Held for good: the refusal is settled, the rest of the body is dropped before it is given.
+    Draining(Box<Draining>),
     /// On its way to AWS.
     Allowed(Allowed),
     /// The answer passes.
@@ -89,6 +94,7 @@ impl Exchange {
             Phase::Reading(reading) => reading.step(event, &mut step),
             Phase::Asking(asking) => asking.step(event, &mut step),
             Phase::Recording(recording) => recording.step(event, &mut step),
+            Phase::Draining(draining) => draining.step(event, &mut step),
             Phase::Allowed(allowed) => allowed.step(event, &mut step),
             Phase::Answering(answering) => answering.step(event, &mut step),
             Phase::Answered(answering) => match event {
@@ -109,7 +115,7 @@ impl Exchange {
     pub fn flow(&self) -> Flow {
         match &self.phase {
             Phase::Allowed(_) | Phase::Answering(_) | Phase::Answered(_) => Flow::Continue,
-            Phase::Recording(_) | Phase::Refused => Flow::Discard,
+            Phase::Recording(_) | Phase::Draining(_) | Phase::Refused => Flow::Discard,
             Phase::Fresh | Phase::SelfTest(_) | Phase::Reading(_) | Phase::Asking(_) | Phase::Closed => {
                 Flow::Hold
             }
@@ -124,6 +130,7 @@ impl Exchange {
             Phase::Reading(reading) => (Owner::Body, reading.deadline_us),
             Phase::Asking(asking) => (Owner::Callout(asking.token), asking.deadline_us),
             Phase::Recording(recording) => (Owner::Callout(recording.token), recording.deadline_us),
+            Phase::Draining(draining) => (Owner::Body, draining.deadline_us),
             Phase::Fresh
             | Phase::Allowed(_)
             | Phase::Answering(_)
@@ -177,12 +184,18 @@ impl Step<'_> {
         }
         let id = decision_id.as_deref().unwrap_or(self.trace.call_id.as_str());
         let reply = refusal.reply(shape, id);
-        let mut outcome = self.outcome(OutcomeKind::Blocked, Some(refusal.code()));
-        outcome.status = Some(reply.status);
-        outcome.decision_id = decision_id;
+        let status = reply.status;
         self.out.push(Effect::Reply(reply));
-        self.report(outcome);
+        self.blocked(refusal.code(), Some(status), decision_id);
         Phase::Refused
+    }
+
+    /// Reports a call that the gate refused.
+    fn blocked(&mut self, code: &str, status: Option<u16>, decision_id: Option<String>) {
+        let mut outcome = self.outcome(OutcomeKind::Blocked, Some(code));
+        outcome.status = status;
+        outcome.decision_id = decision_id;
+        self.report(outcome);
     }
 }
 

@@ -1,6 +1,7 @@
 //! From headers to a complete body.
 
-use super::asking::{self, Suspect};
+use super::asking;
+use super::recording::{self, Rest, Suspect};
 use super::{Phase, Step};
 use crate::effect::Effect;
 use crate::event::Event;
@@ -40,16 +41,17 @@ pub(super) fn begin(head: &Head<'_>, source: Option<&[u8]>, step: &mut Step<'_>)
         let call = SelfTestCall { received: 0, deadline_us };
         return if head.end_of_stream { call.reply(step) } else { Phase::SelfTest(call) };
     }
+    let rest = if head.end_of_stream { Rest::Complete } else { Rest::Arriving };
     let heading = Heading::of(head, source);
     let call = match recognise(head, &gate.entrance) {
         Ok(call) => call,
         Err(refused) => {
             let Refused { call, problem } = *refused;
-            return malformed(heading, call, Read::Partly(0), problem, step);
+            return malformed(heading, call, 0, Objection { problem, rest }, step);
         }
     };
     if let Some(problem) = too_long(&call, gate.limits.max_body_bytes) {
-        return malformed(heading, call, Read::Partly(0), problem, step);
+        return malformed(heading, call, 0, Objection { problem, rest }, step);
     }
     let metadata = match call.request_metadata.as_deref().map(parse_request_metadata).transpose() {
         Ok(metadata) => metadata.unwrap_or_default(),
@@ -57,7 +59,7 @@ pub(super) fn begin(head: &Head<'_>, source: Option<&[u8]>, step: &mut Step<'_>)
             let detail =
                 "`x-amzn-bedrock-request-metadata` is not a JSON object of strings, each key once".to_owned();
             let problem = Problem { code: ProblemCode::BadHeader, detail };
-            return malformed(heading, call, Read::Partly(0), problem, step);
+            return malformed(heading, call, 0, Objection { problem, rest }, step);
         }
     };
     let strip = matches!(gate.entrance, Entrance::Gateway(_)).then(|| Strip::of(head.path));
@@ -82,7 +84,10 @@ impl Reading {
             Event::RequestBody { slice, end } => {
                 self.received = self.received.saturating_add(slice.len() as u64);
                 match self.extractor.push(slice) {
-                    Err(problem) => self.give_up(problem, step),
+                    Err(problem) => {
+                        let rest = if end { Rest::Complete } else { Rest::Arriving };
+                        self.give_up(Objection { problem, rest }, step)
+                    }
                     Ok(()) if end => self.complete(step),
                     Ok(()) => Phase::Reading(self),
                 }
@@ -92,7 +97,8 @@ impl Reading {
                 let seconds = step.around.gate.body_timeout_us / 1_000_000;
                 let detail =
                     format!("the body was not complete within {seconds} s ({} bytes came)", self.received);
-                self.give_up(Problem { code: ProblemCode::BodyTimeout, detail }, step)
+                let problem = Problem { code: ProblemCode::BodyTimeout, detail };
+                self.give_up(Objection { problem, rest: Rest::GivenUp }, step)
             }
             Event::Closed(_) => {
                 step.count(Metric::GoneWhileHeld);
@@ -107,14 +113,20 @@ impl Reading {
     fn complete(self, step: &mut Step<'_>) -> Phase {
         let Self { extractor, head, received, .. } = self;
         match extractor.finish() {
-            Ok(body) => head.ask(Read::Whole(body), step),
-            Err(problem) => malformed(head.heading, head.call, Read::Partly(received), problem, step),
+            Ok(body) => head.ask(Read::Whole(Box::new(body)), step),
+            Err(problem) => malformed(
+                head.heading,
+                head.call,
+                received,
+                Objection { problem, rest: Rest::Complete },
+                step,
+            ),
         }
     }
 
-    fn give_up(self, problem: Problem, step: &mut Step<'_>) -> Phase {
+    fn give_up(self, objection: Objection, step: &mut Step<'_>) -> Phase {
         let Self { head, received, .. } = self;
-        malformed(head.heading, head.call, Read::Partly(received), problem, step)
+        malformed(head.heading, head.call, received, objection, step)
     }
 }
 
@@ -127,12 +139,26 @@ impl HeadFacts {
     }
 }
 
+/// What the gate has against a call, and what is still to come of it.
+struct Objection {
+    problem: Problem,
+    rest: Rest,
+}
+
 /// A call that is refused whatever the answer: it goes to `Recording`, which has no way to a permit.
-fn malformed(heading: Heading, call: Call, read: Read, problem: Problem, step: &mut Step<'_>) -> Phase {
+fn malformed(
+    heading: Heading,
+    call: Call,
+    received: u64,
+    objection: Objection,
+    step: &mut Step<'_>,
+) -> Phase {
+    let Objection { problem, rest } = objection;
     let shape = call.shape;
+    let read = Read::Partly(received);
     let question = Question::new(&step.trace.call_id, step.around.gate, heading, call, BTreeMap::new(), read)
         .with_problem(&problem);
-    asking::record(&question, Suspect { problem, shape }, step)
+    recording::begin(&question, Suspect { problem, shape, rest }, step)
 }
 
 fn too_long(call: &Call, max: u64) -> Option<Problem> {
