@@ -12,10 +12,13 @@
 //! Invariants: an answer `allow` leaves only after its record is durable ([`app`]); nothing outside [`http`]
 //! knows HTTP, nothing outside [`storage`] knows SQL.
 
+pub mod app;
 pub mod bundle;
 pub mod certs;
 pub mod cli;
 pub mod clock;
+pub mod http;
 pub mod identity;
 pub mod storage;
+pub mod telemetry;
 pub mod tokens;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// The record of one decision. It is on disk before the gate hears the verdict.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DecisionRecord {
     /// [`crate::SCHEMA`].
     pub schema: u16,
@@ -63,6 +64,7 @@ pub struct DecisionRecord {
 
 /// The kinds of verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictKind {
     /// Let out.
@@ -101,6 +103,7 @@ impl VerdictKind {
 
 /// A verdict as recorded: enough to give the same answer to the same question again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Verdict {
     /// Its kind. The default is `deny`: a record that says nothing lets nothing out.
     pub kind: VerdictKind,
@@ -117,6 +120,7 @@ pub struct Verdict {
 
 /// What decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyTrace {
     /// Name of the bundle; empty when none was loaded.
     pub bundle: String,
@@ -128,6 +132,9 @@ pub struct PolicyTrace {
     /// The rule that decided; absent when the default did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// What the gate found that the caller is not told, such as `mismatch` for a signature that does not verify.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Every rule that matched, the deciding one included, in load order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub matched: Vec<Matched>,
@@ -138,6 +145,7 @@ pub struct PolicyTrace {
 
 /// A rule that matched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Matched {
     /// Its id.
     pub rule: String,
@@ -150,6 +158,7 @@ pub struct Matched {
 
 /// The credential of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Credential {
     /// Its form, such as `sigv4`.
     pub kind: String,
@@ -178,6 +187,7 @@ pub struct Credential {
 
 /// The endpoint of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Endpoint {
     /// Endpoint prefix, such as `bedrock-runtime`.
     pub service: String,
@@ -198,6 +208,7 @@ pub struct Endpoint {
 
 /// The model of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Model {
     /// As the caller named it.
     pub id: String,
@@ -225,6 +236,7 @@ pub struct Model {
 
 /// The agent of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Agent {
     /// Agent id or runtime ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,6 +251,7 @@ pub struct Agent {
 
 /// The request, without its text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Request {
     /// HTTP method.
     pub method: String,
@@ -285,6 +298,7 @@ pub struct Request {
 
 /// Where a call came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Source {
     /// Peer address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -296,6 +310,7 @@ pub struct Source {
 
 /// What the SDK says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sdk {
     /// `user-agent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -310,6 +325,7 @@ pub struct Sdk {
 
 /// Why the gate refuses a call on its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Stable code.
     pub code: String,

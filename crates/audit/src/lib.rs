@@ -20,5 +20,8 @@ pub use principal::{Assurance, IdentityAnswer, Principal};
 /// The version of the record format, stored as [`DecisionRecord::schema`] and [`OutcomeRecord::schema`].
 pub const SCHEMA: u16 = 1;
 
-/// Rule id of a call that the gate refuses on its own: malformed, ambiguous, or an unverified re-signed one.
+/// Rule id of a call that the gate refuses on its own: malformed or ambiguous.
 pub const REFUSED_RULE: &str = "portcullis/refused";
+
+/// Rule id of a call that the gate would have to sign with its own credential, from a caller it could not verify.
+pub const UNVERIFIED_RULE: &str = "portcullis/unverified";

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 ///    └──────▶ unknown ──▶ completed | failed | aborted | blocked   nobody reported in time; a late report replaces it
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeState {
     /// Allowed, not reported yet.
@@ -79,6 +80,7 @@ impl OutcomeState {
 
 /// What became of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OutcomeRecord {
     /// [`crate::SCHEMA`].
     pub schema: u16,

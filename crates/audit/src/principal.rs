@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How sure the gate is of a principal. Before AWS answers, a SigV4 key is only a claim.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Assurance {
     /// The caller says so; nobody has checked it.
@@ -54,6 +55,7 @@ impl Assurance {
 
 /// The principal of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Principal {
     /// Its name in the bundle's directory or of its virtual key; `anonymous` for a call without a credential.
     pub name: String,

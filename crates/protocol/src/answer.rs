@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The answer to [`crate::DecisionRequest`]. Its record is durable when it is sent, unless the verdict is
 /// [`Verdict::NeedText`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DecisionAnswer {
     /// The question's `call_id`; an answer to another call is refused by the gate.
     pub call_id: String,
@@ -20,6 +21,7 @@ pub struct DecisionAnswer {
 
 /// What to do with the call. JSON: `{"verdict": "deny", "message": "…"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// Let it out, byte for byte.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/outcomes`. Delivered at least once: an outcome is identified by its `call_id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OutcomeBatch {
     /// [`crate::VERSION`].
     pub version: u16,
@@ -21,6 +22,7 @@ pub struct OutcomeBatch {
 
 /// The answer: all of the batch is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OutcomeAck {
     /// Outcomes taken, repeated ones included.
     pub accepted: u64,
@@ -28,6 +30,7 @@ pub struct OutcomeAck {
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeKind {
     /// AWS answered, whatever its status, and the answer went out whole.
@@ -42,6 +45,7 @@ pub enum OutcomeKind {
 
 /// One exchange's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcome {
     /// The exchange; the same as in its question.
     pub call_id: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// The body of `POST /v1/decisions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DecisionRequest {
     /// [`crate::VERSION`].
     pub version: u16,
@@ -57,6 +58,7 @@ pub struct DecisionRequest {
 
 /// How a call came into the gate, and so what happens to its signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Entrance {
     /// Intercepted TLS; the application's own signature passes through untouched.
@@ -67,6 +69,7 @@ pub enum Entrance {
 
 /// A Bedrock endpoint, from its host name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EndpointFacts {
     /// Endpoint prefix: `bedrock-runtime`, `bedrock-agent-runtime`, `bedrock-mantle` …
     pub service: String,
@@ -87,6 +90,7 @@ pub struct EndpointFacts {
 
 /// A model identifier, taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ModelFacts {
     /// The identifier as the caller gave it, percent-decoded once.
     pub id: String,
@@ -116,6 +120,7 @@ pub struct ModelFacts {
 
 /// An agent, its alias and session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AgentFacts {
     /// Agent id or AgentCore runtime ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +135,7 @@ pub struct AgentFacts {
 
 /// The form of a credential.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialKind {
     /// No credential at all.
@@ -153,6 +159,7 @@ pub enum CredentialKind {
 
 /// Who the caller claims to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CredentialFacts {
     /// Its form.
     pub kind: CredentialKind,
@@ -181,6 +188,7 @@ pub struct CredentialFacts {
 
 /// The inputs of a SigV4 check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Signing {
     /// `x-amz-date`, as sent.
     pub date: String,
@@ -200,6 +208,7 @@ pub struct Signing {
 
 /// Where a call came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SourceFacts {
     /// Peer address, `ip:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,6 +220,7 @@ pub struct SourceFacts {
 
 /// What the SDK says of itself: the caller's word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SdkFacts {
     /// `user-agent`, cut to 512 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,6 +235,7 @@ pub struct SdkFacts {
 
 /// What the body says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BodyFacts {
     /// Bytes received.
     pub bytes: u64,
@@ -268,6 +279,7 @@ pub struct BodyFacts {
 
 /// Text for the model, capped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TextFacts {
     /// System and user text in document order, pieces joined by a line feed.
     pub text: String,
@@ -278,6 +290,7 @@ pub struct TextFacts {
 
 /// Why the gate refuses a call on its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Stable code, such as `two_credentials`; see docs/errors.md.
     pub code: String,

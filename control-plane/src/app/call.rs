@@ -1,0 +1,144 @@
+//! A question becomes a call that policy understands. Strings move, none is copied.
+
+use portcullis_policy::{Agent, Call, Credential, Model, Network, Principal, Request, Text};
+use portcullis_protocol::{CredentialKind, DecisionRequest, Entrance};
+use std::net::SocketAddr;
+
+/// What policy does not need and the record does.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    pub(super) call_id: String,
+    pub(super) gate: String,
+    pub(super) credential: portcullis_protocol::CredentialFacts,
+    pub(super) endpoint: Option<portcullis_protocol::EndpointFacts>,
+    pub(super) source: portcullis_protocol::SourceFacts,
+    pub(super) sdk: portcullis_protocol::SdkFacts,
+    pub(super) sha256: Option<String>,
+    pub(super) problem: Option<portcullis_protocol::Problem>,
+}
+
+/// Takes a question apart.
+pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64) -> (Call, Rest) {
+    let body = question.body;
+    let endpoint = question.endpoint;
+    let call = Call {
+        principal,
+        credential: Credential {
+            kind: credential_kind(question.credential.kind).to_owned(),
+            access_key_id: question.credential.access_key_id.clone(),
+            account: question.credential.account_hint.clone(),
+        },
+        action_type: action_type(&question.operation, endpoint.as_ref().map(|e| e.service.as_str())).to_owned(),
+        operation: question.operation,
+        action: question.action,
+        service: endpoint.as_ref().map(|e| e.service.clone()).unwrap_or_default(),
+        region: endpoint.as_ref().map(|e| e.region.clone()).unwrap_or_default(),
+        partition: endpoint.as_ref().map(|e| e.partition.clone()).unwrap_or_default(),
+        host: question.host,
+        method: question.method,
+        path: question.path,
+        entrance: entrance(question.entrance).to_owned(),
+        model: question.model.map(|m| Model {
+            id: m.id,
+            kind: m.kind,
+            base: m.base,
+            provider: m.provider,
+            version: m.version,
+            geography: m.geography,
+            region: m.region,
+            account: m.account,
+        }),
+        agent: question
+            .agent
+            .map(|a| Agent { id: a.id, alias: a.alias, session: a.session })
+            .unwrap_or_default(),
+        labels: question.labels,
+        request: Request {
+            bytes: body.bytes,
+            max_tokens: body.max_tokens,
+            stream: body.stream,
+            tools: body.tools,
+            tool_results: u64::from(body.tool_results),
+            text: body.text.map(|t| Text { text: t.text, truncated: t.truncated }),
+            guardrail: body.guardrail,
+            guardrail_version: body.guardrail_version,
+            metadata: body.request_metadata,
+            session_attributes: body.session_attributes,
+            s3_uris: body.s3_uris,
+            truncated: body.truncated,
+        },
+        network: Network {
+            source_ip: question.source.address.as_deref().map(ip_of),
+            vpc_endpoint: endpoint.as_ref().and_then(|e| e.vpc_endpoint.clone()),
+            server_name: question.source.server_name.clone(),
+        },
+        time: now_ms,
+    };
+    let rest = Rest {
+        call_id: question.call_id,
+        gate: question.gate,
+        credential: question.credential,
+        endpoint,
+        source: question.source,
+        sdk: question.sdk,
+        sha256: body.sha256,
+        problem: question.problem,
+    };
+    (call, rest)
+}
+
+/// The wire name of a credential's form.
+pub(super) const fn credential_kind(kind: CredentialKind) -> &'static str {
+    match kind {
+        CredentialKind::None => "none",
+        CredentialKind::Sigv4 => "sigv4",
+        CredentialKind::Sigv4a => "sigv4a",
+        CredentialKind::Presigned => "presigned",
+        CredentialKind::BearerShortTerm => "bearer_short_term",
+        CredentialKind::BearerLongTerm => "bearer_long_term",
+        CredentialKind::BearerOther => "bearer_other",
+        CredentialKind::ApiKey => "api_key",
+    }
+}
+
+const fn entrance(entrance: Entrance) -> &'static str {
+    match entrance {
+        Entrance::PassThrough => "pass_through",
+        Entrance::Resign => "resign",
+    }
+}
+
+/// The address without its port; what is no socket address stays as it is.
+pub(super) fn ip_of(address: &str) -> String {
+    address.parse::<SocketAddr>().map_or_else(|_| address.to_owned(), |address| address.ip().to_string())
+}
+
+/// Kind of call; empty where not known.
+fn action_type(_operation: &str, _service: Option<&str>) -> &'static str {
+    ""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_names_are_those_of_serde() {
+        use CredentialKind::{ApiKey, BearerLongTerm, BearerOther, BearerShortTerm, None, Presigned, Sigv4, Sigv4a};
+        for kind in [None, Sigv4, Sigv4a, Presigned, BearerShortTerm, BearerLongTerm, BearerOther, ApiKey] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), credential_kind(kind));
+        }
+        for value in [Entrance::PassThrough, Entrance::Resign] {
+            assert_eq!(serde_json::to_value(value).unwrap(), entrance(value));
+        }
+    }
+
+    #[test]
+    fn ports_come_off() {
+        for (address, ip) in
+            [("10.0.0.1:4711", "10.0.0.1"), ("[::1]:80", "::1"), ("10.0.0.1", "10.0.0.1"), ("@pipe", "@pipe")]
+        {
+            assert_eq!(ip_of(address), ip);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a question got no verdict. The gate refuses the call, whichever it is.
+
+use crate::storage::StoreError;
+use std::time::Duration;
+
+/// No verdict.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The question cannot be understood.
+    #[error("{0}")]
+    Question(String),
+    /// No bundle has loaded.
+    #[error("no policy bundle is loaded; see /readyz for why")]
+    NoBundle,
+    /// The record could not be made durable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The record was not durable in time.
+    #[error("the record was not durable within {} ms", .0.as_millis())]
+    CommitTimeout(Duration),
+    /// Something that should not be: a bug.
+    #[error("{0}")]
+    Inconsistent(&'static str),
+}
+
+impl Fault {
+    /// Stable code, for clients and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Fault::Question(_) => "bad_question",
+            Fault::NoBundle => "no_bundle",
+            Fault::Store(StoreError::Overloaded(_)) => "store_overloaded",
+            Fault::Store(StoreError::CallIdReused(_)) => "call_id_reused",
+            Fault::Store(StoreError::Unavailable(_) | StoreError::Closed) => "store_unavailable",
+            Fault::Store(StoreError::Inconsistent(_)) | Fault::Inconsistent(_) => "internal",
+            Fault::CommitTimeout(_) => "commit_timeout",
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Can it decide and record right now?
+
+use super::App;
+use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The state of the control plane, shown by `/readyz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// Calls can be decided and recorded.
+    pub ready: bool,
+    /// The store.
+    pub store: StoreHealth,
+    /// The bundle.
+    pub bundle: BundleHealth,
+}
+
+/// The state of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct StoreHealth {
+    /// It takes records.
+    pub writable: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The state of the bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct BundleHealth {
+    /// One is active.
+    pub loaded: bool,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its digest.
+    pub digest: String,
+    /// Its enabled rules.
+    pub rules: usize,
+    /// Unix milliseconds at which it became active.
+    pub loaded_at_ms: u64,
+    /// Counts the bundles that became active.
+    pub generation: u64,
+    /// Where it was loaded from.
+    pub source: String,
+    /// What deserves a look.
+    pub warnings: Vec<String>,
+    /// Why what is in the directory is not what is active: `file:line:column: message`. Empty when it is.
+    pub errors: Vec<String>,
+    /// Unix milliseconds of that failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_at_ms: Option<u64>,
+}
+
+/// A probe is a durable write; whoever asks for readiness often must not become a load.
+const PROBE_AGE: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Default)]
+pub(super) struct ProbeCache(Mutex<Option<(Instant, Option<String>)>>);
+
+impl App {
+    /// The state of everything a call needs.
+    pub async fn health(&self) -> Health {
+        let error = self.probe().await;
+        let store = StoreHealth { writable: error.is_none(), error };
+        let bundle = self.bundle_health();
+        Health { ready: store.writable && bundle.loaded, store, bundle }
+    }
+
+    /// The state of the bundle.
+    #[must_use]
+    pub fn bundle_health(&self) -> BundleHealth {
+        let status = self.bundle.status();
+        let lines = |diagnostics: &[portcullis_policy::Diagnostic]| diagnostics.iter().map(ToString::to_string).collect();
+        BundleHealth {
+            loaded: self.bundle.current().is_some(),
+            name: status.name.clone(),
+            version: status.version.clone(),
+            digest: status.digest.clone(),
+            rules: status.rules,
+            loaded_at_ms: status.loaded_at,
+            generation: status.generation,
+            source: status.source.display().to_string(),
+            warnings: lines(&status.warnings),
+            errors: status.last_error.as_ref().map(|error| lines(&error.diagnostics)).unwrap_or_default(),
+            failed_at_ms: status.last_error.as_ref().map(|error| error.at),
+        }
+    }
+
+    /// Why the store takes nothing; `None` when it does.
+    async fn probe(&self) -> Option<String> {
+        if let Some((at, result)) = &*self.probe.0.lock().unwrap_or_else(PoisonError::into_inner)
+            && at.elapsed() < PROBE_AGE
+            // A good result does not outlive a commit that failed after it.
+            && (result.is_some() || self.store.trouble().is_none())
+        {
+            return result.clone();
+        }
+        let result = match tokio::time::timeout(PROBE_TIMEOUT, self.store.probe()).await {
+            Ok(result) => result.err().map(|error| error.to_string()),
+            Err(_) => Some(format!("a test write took longer than {} s", PROBE_TIMEOUT.as_secs())),
+        };
+        *self.probe.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), result.clone()));
+        result
+    }
+}

@@ -1,0 +1,245 @@
+//! Making, listing and revoking keys: the same through the admin API and, offline, on the data directory.
+
+use crate::clock;
+use crate::identity;
+use crate::storage::{Event, EventKind, Store, StoreError};
+use crate::tokens::{AwsKey, AwsKeys, Kind, MasterKey, MasterKeyError, NewAwsKey, NewToken, Tokens};
+use portcullis_protocol::DecisionRequest;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Tokens and virtual keys: the store's, and their copy in memory.
+#[derive(Debug)]
+pub struct KeyRing {
+    /// Bearer tokens.
+    pub tokens: Tokens,
+    /// Virtual AWS keys.
+    pub aws_keys: AwsKeys,
+    master: MasterKey,
+    store: Arc<dyn Store>,
+}
+
+/// What to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// `data`, `admin` or `aws`.
+    pub kind: String,
+    /// What to call it, 1 to 128 characters.
+    pub name: String,
+    /// The principal that an `aws` key stands for; the name when absent.
+    #[serde(default)]
+    pub principal: Option<String>,
+    /// The tenant of an `aws` key's principal.
+    #[serde(default)]
+    pub tenant: Option<String>,
+}
+
+/// A key just made. Its secret is shown here, once, and never again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SecretKey {
+    /// For listing and revoking.
+    pub id: String,
+    /// `data`, `admin` or `aws`.
+    pub kind: String,
+    /// What it is called.
+    pub name: String,
+    /// The bearer token, for `data` and `admin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// For `aws`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// For `aws`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<String>,
+}
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretKey").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// A key as listed: nothing secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct KeySummary {
+    /// For revoking; an `aws` key's access key id.
+    pub id: String,
+    /// `data`, `admin` or `aws`.
+    pub kind: String,
+    /// What it is called.
+    pub name: String,
+    /// Of an `aws` key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Of an `aws` key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Unix milliseconds.
+    pub created_at_ms: u64,
+    /// Unix milliseconds; absent while it is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at_ms: Option<u64>,
+}
+
+/// Why keys cannot be managed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The wish makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such good key.
+    #[error("there is no key `{0}` that is not revoked already; list them with `portcullis keys list`")]
+    NotFound(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The master key.
+    #[error(transparent)]
+    Master(#[from] MasterKeyError),
+    /// No randomness.
+    #[error("the system gives no randomness: {0}")]
+    Randomness(#[from] getrandom::Error),
+}
+
+impl KeyRing {
+    /// Takes over what the store holds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn load(store: Arc<dyn Store>, tokens: Tokens, master: MasterKey) -> Result<Self, StoreError> {
+        let ring = KeyRing { tokens, aws_keys: AwsKeys::default(), master, store };
+        ring.reload().await?;
+        Ok(ring)
+    }
+
+    async fn reload(&self) -> Result<(), StoreError> {
+        let keys = self.store.keys().await?;
+        self.tokens.reload(&keys.tokens);
+        for error in self.aws_keys.reload(&keys.aws_keys, &self.master) {
+            tracing::error!(%error, "a virtual key is not usable");
+        }
+        Ok(())
+    }
+
+    /// Makes a key. `actor` is who does it, for the record.
+    ///
+    /// # Errors
+    /// [`KeysError`].
+    pub async fn create(&self, wish: NewKey, actor: &str) -> Result<SecretKey, KeysError> {
+        check(&wish)?;
+        let now_ms = clock::unix_ms();
+        let made = if let Some(kind) = Kind::parse(&wish.kind) {
+            let (mut random, mut id) = ([0; 32], [0; 6]);
+            getrandom::fill(&mut random)?;
+            getrandom::fill(&mut id)?;
+            let NewToken { secret, stored } = NewToken::new(kind, &wish.name, &random, &id, now_ms);
+            let made = SecretKey {
+                id: stored.id.clone(),
+                kind: wish.kind.clone(),
+                name: wish.name.clone(),
+                token: Some(secret),
+                access_key_id: None,
+                secret_access_key: None,
+            };
+            self.store.add_token(stored, event("key_created", &made.id, Some(&wish), actor)).await?;
+            made
+        } else {
+            let mut random = [0; 46];
+            getrandom::fill(&mut random)?;
+            let principal = wish.principal.as_deref().unwrap_or(&wish.name);
+            let NewAwsKey { key, stored } =
+                NewAwsKey::new(&random, &wish.name, principal, wish.tenant.as_deref(), &self.master, now_ms)?;
+            self.store.add_aws_key(stored, event("key_created", &key.access_key_id, Some(&wish), actor)).await?;
+            SecretKey {
+                id: key.access_key_id.clone(),
+                kind: wish.kind,
+                name: wish.name,
+                token: None,
+                access_key_id: Some(key.access_key_id),
+                secret_access_key: Some(key.secret),
+            }
+        };
+        self.reload().await?;
+        Ok(made)
+    }
+
+    /// Every key, revoked ones included, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list(&self) -> Result<Vec<KeySummary>, KeysError> {
+        let keys = self.store.keys().await?;
+        let tokens = keys.tokens.into_iter().map(|token| KeySummary {
+            id: token.id,
+            kind: token.kind,
+            name: token.name,
+            principal: None,
+            tenant: None,
+            created_at_ms: token.created_at_ms,
+            revoked_at_ms: token.revoked_at_ms,
+        });
+        let aws = keys.aws_keys.into_iter().map(|key| KeySummary {
+            id: key.access_key_id,
+            kind: "aws".to_owned(),
+            name: key.name,
+            principal: Some(key.principal),
+            tenant: key.tenant,
+            created_at_ms: key.created_at_ms,
+            revoked_at_ms: key.revoked_at_ms,
+        });
+        Ok(tokens.chain(aws).collect())
+    }
+
+    /// Revokes a key. It is worth nothing once this is `Ok`.
+    ///
+    /// # Errors
+    /// [`KeysError::NotFound`] when there is no such good key, or the store's.
+    pub async fn revoke(&self, id: &str, actor: &str) -> Result<(), KeysError> {
+        if !self.store.revoke_key(id.to_owned(), event("key_revoked", id, None, actor)).await? {
+            return Err(KeysError::NotFound(id.to_owned()));
+        }
+        self.reload().await?;
+        Ok(())
+    }
+
+    /// Checks the signature of a call that the gate would sign anew.
+    ///
+    /// # Errors
+    /// A stable code for the record. The caller is told no more than that it is not verified.
+    pub(super) fn verify(&self, question: &DecisionRequest, now_ms: u64) -> Result<Arc<AwsKey>, &'static str> {
+        let signing = question.signing.as_ref().ok_or("not_signed")?;
+        let id = question.credential.access_key_id.as_deref().ok_or("no_access_key_id")?;
+        let key = self.aws_keys.get(id).ok_or("unknown_key")?;
+        identity::verify(&question.method, signing, &key.secret, now_ms).map_err(|error| error.code())?;
+        Ok(key)
+    }
+}
+
+fn check(wish: &NewKey) -> Result<(), KeysError> {
+    let invalid = |message: &str| Err(KeysError::Invalid(message.to_owned()));
+    let too_long = |text: &str| text.is_empty() || text.chars().count() > 128 || text.chars().any(char::is_control);
+    if too_long(&wish.name) {
+        return invalid("`name` must have 1 to 128 characters, none of them control characters");
+    }
+    if [&wish.principal, &wish.tenant].into_iter().flatten().any(|text| too_long(text)) {
+        return invalid("`principal` and `tenant` must have 1 to 128 characters, none of them control characters");
+    }
+    match wish.kind.as_str() {
+        "aws" => Ok(()),
+        "data" | "admin" if wish.principal.is_some() || wish.tenant.is_some() => {
+            invalid("`principal` and `tenant` belong to keys of kind `aws`")
+        }
+        "data" | "admin" => Ok(()),
+        other => Err(KeysError::Invalid(format!("kind `{other}` is not known; use `data`, `admin` or `aws`"))),
+    }
+}
+
+fn event(what: &str, id: &str, wish: Option<&NewKey>, actor: &str) -> Event {
+    let mut detail = serde_json::json!({ "what": what, "id": id });
+    if let (Some(wish), Some(detail)) = (wish, detail.as_object_mut()) {
+        detail.insert("key".to_owned(), serde_json::json!(wish));
+    }
+    Event { kind: EventKind::Admin, actor: actor.to_owned(), detail }
+}

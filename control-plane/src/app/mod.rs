@@ -1,0 +1,73 @@
+//! What the control plane does, free of HTTP: decide a call, take outcomes, mark orphans, manage keys.
+
+mod call;
+mod decide;
+mod fault;
+mod health;
+mod keys;
+mod outcomes;
+mod reaper;
+mod record;
+
+pub use fault::Fault;
+pub use health::{BundleHealth, Health, StoreHealth};
+pub use keys::{KeyRing, KeySummary, KeysError, NewKey, SecretKey};
+pub use reaper::Reaper;
+
+use crate::bundle::ActiveBundle;
+use crate::storage::Store;
+use crate::telemetry::Telemetry;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything a request needs. One per process, shared.
+#[derive(Debug)]
+pub struct App {
+    /// Where records go.
+    pub store: Arc<dyn Store>,
+    /// What decides.
+    pub bundle: ActiveBundle,
+    /// Who may talk to us.
+    pub keys: KeyRing,
+    /// What is measured.
+    pub telemetry: Telemetry,
+    /// Knobs.
+    pub settings: Settings,
+    probe: health::ProbeCache,
+}
+
+/// Knobs of the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// A record that is not durable after this time refuses its call. Shorter than the gate's own deadline, so that the
+    /// gate hears why.
+    pub commit_timeout: Duration,
+    /// An allowed call that nobody has reported on after this time becomes `unknown`.
+    pub outcome_deadline: Duration,
+    /// Largest body taken.
+    pub max_body_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            commit_timeout: Duration::from_secs(4),
+            outcome_deadline: Duration::from_secs(15 * 60),
+            max_body_bytes: 1024 * 1024,
+        }
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        bundle: ActiveBundle,
+        keys: KeyRing,
+        telemetry: Telemetry,
+        settings: Settings,
+    ) -> Self {
+        App { store, bundle, keys, telemetry, settings, probe: health::ProbeCache::default() }
+    }
+}

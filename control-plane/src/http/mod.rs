@@ -1,0 +1,70 @@
+//! The HTTP surface: two routers, one for gates and one for people. Nothing here decides anything.
+
+mod admin;
+mod auth;
+mod data;
+mod health;
+mod json;
+mod listen;
+mod openapi;
+mod problem;
+#[cfg(test)]
+mod tests;
+mod time;
+mod view;
+
+pub use listen::{Address, Listener, serve};
+pub use openapi::document as openapi_document;
+pub use problem::Problem;
+pub use view::{DecisionView, DecisionsPage};
+
+use crate::app::App;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post};
+use std::sync::Arc;
+
+/// What gates talk to: decisions and outcomes, and whether we are well.
+#[must_use]
+pub fn data_plane(app: Arc<App>) -> Router {
+    let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
+    Router::new()
+        .route("/v1/decisions", post(data::decide))
+        .route("/v1/outcomes", post(data::outcomes))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(limit)
+        .with_state(app)
+}
+
+/// What people and their tools talk to.
+#[must_use]
+pub fn admin_api(app: Arc<App>) -> Router {
+    let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
+    Router::new()
+        .route("/v1/decisions", get(admin::decisions))
+        .route("/v1/decisions/{id}", get(admin::decision))
+        .route("/v1/events", get(admin::events))
+        .route("/v1/bundles", get(admin::bundles))
+        .route("/v1/keys", get(admin::list_keys).post(admin::create_key))
+        .route("/v1/keys/{id}", delete(admin::revoke_key))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::serve))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(limit)
+        .with_state(app)
+}
+
+async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; see /openapi.json of the admin API")
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not know that method")
+}

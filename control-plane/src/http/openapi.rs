@@ -1,0 +1,51 @@
+//! The generated description of both APIs.
+
+use super::json::Json;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Portcullis control plane",
+        description = "Decisions on Bedrock calls, their records, and the keys to both. The data plane and the admin API \
+            listen on different ports and take different tokens. Every error is an application/problem+json."
+    ),
+    paths(
+        super::data::decide,
+        super::data::outcomes,
+        super::admin::decisions,
+        super::admin::decision,
+        super::admin::events,
+        super::admin::bundles,
+        super::admin::list_keys,
+        super::admin::create_key,
+        super::admin::revoke_key,
+        super::health::healthz,
+        super::health::readyz,
+        super::health::metrics
+    ),
+    modifiers(&Tokens)
+)]
+struct Api;
+
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        for name in ["data", "admin"] {
+            components.add_security_scheme(name, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        }
+    }
+}
+
+/// The description, OpenAPI 3.1.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
+    Json(document())
+}

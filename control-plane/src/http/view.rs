@@ -1,0 +1,87 @@
+//! Decisions as the admin API shows them.
+
+use super::time;
+use crate::storage::{Cursor, Order, StoredDecision, StoredEvent};
+use portcullis_audit::{Assurance, DecisionRecord, OutcomeRecord, OutcomeState};
+use serde::{Deserialize, Serialize};
+
+/// A decision: its record as committed, and what has become of it since.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DecisionView {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// State of the outcome: `pending`, `completed`, `failed`, `aborted`, `blocked` or `unknown`.
+    pub state: OutcomeState,
+    /// Assurance of the principal after AWS's answer; `principal.assurance` is that at the time of the decision.
+    pub assurance: Assurance,
+    /// The outcome, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OutcomeRecord>,
+    /// The record as committed.
+    #[serde(flatten)]
+    pub record: DecisionRecord,
+}
+
+impl From<StoredDecision> for DecisionView {
+    fn from(stored: StoredDecision) -> Self {
+        DecisionView {
+            time: time::show(stored.record.decided_at_ms),
+            state: stored.state(),
+            assurance: stored.assurance(),
+            outcome: stored.outcome,
+            record: stored.record,
+        }
+    }
+}
+
+/// A page of decisions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DecisionsPage {
+    /// The decisions, newest first unless asked otherwise.
+    pub decisions: Vec<DecisionView>,
+    /// `cursor` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// `cursor` for following what comes after all this, with `order=asc` and `wait`.
+    pub follow: String,
+}
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub(super) struct EventView {
+    /// Grows with every event; `before` continues from it.
+    seq: u64,
+    /// RFC 3339, UTC.
+    time: String,
+    /// `admin`, `bundle` or `gap`.
+    kind: String,
+    /// Who did it: a token's name, a gate's node id, `cli`, `portcullis`.
+    actor: String,
+    /// The particulars.
+    detail: serde_json::Value,
+}
+
+impl From<StoredEvent> for EventView {
+    fn from(event: StoredEvent) -> Self {
+        let StoredEvent { seq, at_ms, kind, actor, detail } = event;
+        EventView { seq, time: time::show(at_ms), kind, actor, detail }
+    }
+}
+
+/// Builds a page. `newest` is the store's newest decision from before the page was read.
+pub(super) fn page(page: crate::storage::Page, order: Order, asked_after: Option<i64>, newest: i64) -> DecisionsPage {
+    let last = page.decisions.last().map(|stored| stored.seq);
+    let first = page.decisions.first().map(|stored| stored.seq);
+    let next = last.filter(|_| page.more).map(|seq| Cursor { seq, order }.encode());
+    let follow = match order {
+        Order::Descending => first.unwrap_or(0).max(newest),
+        // Nothing more: what was looked through without a match need not be looked through again.
+        Order::Ascending if !page.more => last.unwrap_or(0).max(newest).max(asked_after.unwrap_or(0)),
+        Order::Ascending => last.or(asked_after).unwrap_or(0),
+    };
+    DecisionsPage {
+        decisions: page.decisions.into_iter().map(DecisionView::from).collect(),
+        next,
+        follow: Cursor { seq: follow, order: Order::Ascending }.encode(),
+    }
+}

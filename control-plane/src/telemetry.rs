@@ -1,0 +1,186 @@
+//! What is measured. Handles are made once; on the path of a call a measurement is an atomic operation or two.
+
+use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use portcullis_audit::OutcomeState;
+use portcullis_protocol::Verdict;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bounds of the histograms, seconds: from what parsing takes to what a gate waits at most.
+const BUCKETS: [f64; 16] = [
+    0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.02, 0.1,
+    0.5, 2.0, 5.0,
+];
+
+/// A part of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Bytes to question.
+    Parse,
+    /// Who calls, and taking the question apart.
+    Identity,
+    /// The bundle's verdict.
+    Policy,
+    /// Until the record is durable.
+    Commit,
+    /// From the complete request to the answer.
+    Total,
+}
+
+/// See the module's description. Every instance has a registry of its own, so that tests do not share one.
+pub struct Telemetry {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+    phases: [Histogram; 5],
+    verdicts: [Counter; 5],
+    unaudited: Counter,
+    lost: Counter,
+    orphans: Counter,
+}
+
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Telemetry")
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry::new()
+    }
+}
+
+impl Telemetry {
+    /// Makes the registry and describes the metrics.
+    #[must_use]
+    pub fn new() -> Self {
+        let builder = PrometheusBuilder::new();
+        let matcher = Matcher::Suffix("_seconds".to_owned());
+        // Fails only for an empty list of bounds.
+        let builder = builder.set_buckets_for_metric(matcher, &BUCKETS).unwrap_or_default();
+        let recorder = Arc::new(builder.build_recorder());
+        describe(&*recorder);
+        let phases = ["parse", "identity", "policy", "commit", "total"];
+        let verdicts = ["allow", "deny", "throttle", "pending_approval", "need_text"];
+        Telemetry {
+            handle: recorder.handle(),
+            phases: phases.map(|phase| histogram(&*recorder, "portcullis_decision_seconds", "phase", phase)),
+            verdicts: verdicts.map(|verdict| counter(&*recorder, "portcullis_decisions_total", &[("verdict", verdict)])),
+            unaudited: counter(&*recorder, "portcullis_unaudited_calls_total", &[]),
+            lost: counter(&*recorder, "portcullis_outcomes_lost_total", &[]),
+            orphans: counter(&*recorder, "portcullis_outcomes_total", &[("state", "unknown")]),
+            recorder,
+        }
+    }
+
+    /// Makes this registry the process's: metrics of libraries and other modules land in it as well.
+    pub fn install(&self) {
+        let _ = metrics::set_global_recorder(Arc::clone(&self.recorder));
+    }
+
+    /// A part of a decision took so long.
+    pub fn phase(&self, phase: Phase, took: Duration) {
+        let [parse, identity, policy, commit, total] = &self.phases;
+        let histogram = match phase {
+            Phase::Parse => parse,
+            Phase::Identity => identity,
+            Phase::Policy => policy,
+            Phase::Commit => commit,
+            Phase::Total => total,
+        };
+        histogram.record(took.as_secs_f64());
+    }
+
+    /// A question was answered.
+    pub fn decided(&self, verdict: &Verdict) {
+        let [allow, deny, throttle, pending, need_text] = &self.verdicts;
+        let counter = match verdict {
+            Verdict::Allow => allow,
+            Verdict::Deny { .. } => deny,
+            Verdict::Throttle { .. } => throttle,
+            Verdict::PendingApproval { .. } => pending,
+            Verdict::NeedText => need_text,
+        };
+        counter.increment(1);
+    }
+
+    /// A question or a batch got no verdict.
+    pub fn fault(&self, code: &'static str) {
+        counter(&*self.recorder, "portcullis_faults_total", &[("code", code)]).increment(1);
+    }
+
+    /// Outcomes were taken.
+    pub fn outcomes(&self, states: &[OutcomeState]) {
+        for state in states {
+            counter(&*self.recorder, "portcullis_outcomes_total", &[("state", state.as_str())]).increment(1);
+        }
+    }
+
+    /// A gate reported a gap.
+    pub fn gap(&self, unaudited: u64, lost: u64) {
+        self.unaudited.increment(unaudited);
+        self.lost.increment(lost);
+    }
+
+    /// Calls became `unknown`.
+    pub fn orphans(&self, n: u64) {
+        self.orphans.increment(n);
+    }
+
+    /// Sets a gauge, at the time of a scrape.
+    pub fn gauge(&self, name: &'static str, value: f64) {
+        let key = Key::from_static_name(name);
+        self.recorder.register_gauge(&key, &METADATA).set(value);
+    }
+
+    /// The text format of Prometheus.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Must run every few seconds: histograms collect raw values until then.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+fn counter(recorder: &dyn Recorder, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
+    let labels: Vec<Label> = labels.iter().map(|(key, value)| Label::new(*key, *value)).collect();
+    recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+}
+
+fn histogram(recorder: &dyn Recorder, name: &'static str, label: &'static str, value: &'static str) -> Histogram {
+    recorder.register_histogram(&Key::from_parts(name, vec![Label::new(label, value)]), &METADATA)
+}
+
+fn describe(recorder: &dyn Recorder) {
+    let counters = [
+        ("portcullis_decisions_total", "Questions answered, by verdict."),
+        ("portcullis_faults_total", "Questions and batches that got no verdict, by code; the gate refuses the call."),
+        ("portcullis_outcomes_total", "Outcomes taken, repeated ones included, by state."),
+        ("portcullis_unaudited_calls_total", "Calls that gates let out without a record (failure_mode: open)."),
+        ("portcullis_outcomes_lost_total", "Outcomes that gates lost."),
+    ];
+    for (name, help) in counters {
+        recorder.describe_counter(KeyName::from_const_str(name), None, SharedString::const_str(help));
+    }
+    recorder.describe_histogram(
+        KeyName::from_const_str("portcullis_decision_seconds"),
+        None,
+        SharedString::const_str("Time taken by the phases of a decision."),
+    );
+    let gauges = [
+        ("portcullis_store_writable", "1 while the store takes records."),
+        ("portcullis_bundle_loaded", "1 while a bundle is active."),
+        ("portcullis_bundle_generation", "Counts the bundles that became active."),
+        ("portcullis_bundle_rules", "Enabled rules of the active bundle."),
+        ("portcullis_bundle_error", "1 while what is in the bundle directory was refused."),
+    ];
+    for (name, help) in gauges {
+        recorder.describe_gauge(KeyName::from_const_str(name), None, SharedString::const_str(help));
+    }
+}
