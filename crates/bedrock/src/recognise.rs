@@ -64,6 +64,7 @@ impl Reader {
             Some(operation) => self.operation(operation, &segments),
             None => self.call.shape = facts::shape_of(self.call.endpoint.as_ref(), head.path),
         }
+        self.note(facts::check_target(operation, &headers));
         let agent = facts::agent(&self.call.labels, operation, &headers, target.as_ref());
         self.call.agent = self.ok(agent).unwrap_or_default();
 
@@ -77,9 +78,11 @@ impl Reader {
 
         self.call.content_length = self.ok(facts::content_length(&headers)).flatten();
         self.note(facts::check_encodings(&headers, &self.call.body));
-        self.call.guardrail =
-            headers.guardrail.map(|id| (id.to_owned(), headers.guardrail_version.map(str::to_owned)));
-        self.call.request_metadata = headers.request_metadata.map(str::to_owned);
+        if operation.is_some_and(facts::takes_guardrail_headers) {
+            let id = headers.guardrail.filter(|id| !id.is_empty());
+            self.call.guardrail = id.map(|id| (id.to_owned(), headers.guardrail_version.map(str::to_owned)));
+            self.call.request_metadata = headers.request_metadata.map(str::to_owned);
+        }
         self.call.user_agent = headers.user_agent.map(|v| facts::cut(v, 512));
         self.call.invocation_id = headers.invocation_id.map(|v| facts::cut(v, 128));
         self.call.attempt = headers.attempt.map(|v| facts::cut(v, 128));

@@ -10,7 +10,7 @@
 mod common;
 
 use common::{Modelled, modelled, table};
-use portcullis_bedrock::{BodyPlan, OPERATIONS, Operation};
+use portcullis_bedrock::{BodyPlan, OPERATIONS, Operation, PayloadKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 const HEAD: &str = "\
@@ -70,6 +70,15 @@ fn the_compiled_table_has_every_modelled_operation() {
         assert_eq!(operation.method, model.method);
         assert_eq!(operation.input_stream, model.input_event_stream, "{operation:?}");
         assert_eq!(operation.output_stream, model.output_event_stream, "{operation:?}");
+        let guardrail = model
+            .input_members
+            .get("header")
+            .is_some_and(|h| h.iter().any(|m| m.contains("=X-Amzn-Bedrock-GuardrailIdentifier")));
+        assert_eq!(
+            guardrail,
+            operation.body == BodyPlan::RequiredJson(PayloadKind::InvokeModel),
+            "{operation:?}"
+        );
         match body(model) {
             "none" => assert_eq!(operation.body, BodyPlan::Opaque, "{operation:?}"),
             // An override may ask for more: Converse models every member as optional.

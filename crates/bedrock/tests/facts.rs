@@ -40,6 +40,30 @@ fn a_model_invocation() {
     assert_eq!(call.shape, ApiShape::Aws);
 }
 
+/// A guardrail that AWS does not apply must not count as one.
+#[test]
+fn guardrail_headers_count_only_where_aws_reads_them() {
+    let cases = [
+        ("bedrock-runtime", "/model/x/invoke", "gr1", true),
+        ("bedrock-runtime", "/model/x/invoke-with-response-stream", "gr1", true),
+        ("bedrock-runtime", "/openai/v1/chat/completions", "gr1", true),
+        ("bedrock-runtime", "/model/x/invoke", "", false),
+        ("bedrock-runtime", "/model/x/converse", "gr1", false),
+        ("bedrock-runtime", "/anthropic/v1/messages", "gr1", false),
+        ("bedrock-mantle", "/v1/chat/completions", "gr1", false),
+        ("bedrock-agent-runtime", "/retrieveAndGenerate", "gr1", false),
+        ("bedrock-runtime", "/nothing", "gr1", false),
+    ];
+    for (service, path, id, counts) in cases {
+        let request = Request::new("POST", &host(service), path)
+            .header("x-amzn-bedrock-guardrailidentifier", id)
+            .header("x-amzn-bedrock-request-metadata", "{}");
+        let call = request.recognise().expect("sound");
+        assert_eq!(call.guardrail.is_some(), counts, "{service} {path} `{id}`");
+        println!("{service} {path} `{id}`: {:?}", call.guardrail);
+    }
+}
+
 #[test]
 fn the_inputs_of_a_signature_check() {
     let request =

@@ -1,13 +1,13 @@
 //! The single facts of a head, each from its bytes.
 
 use super::bad_header;
-use crate::body::BodyPlan;
+use crate::body::{BodyPlan, PayloadKind};
 use crate::call::{AgentRef, ApiShape, Head, Problem, ProblemCode};
 use crate::credential::{Signature, SignatureParts};
 use crate::endpoint::Endpoint;
 use crate::headers::Headers;
 use crate::model::ModelRef;
-use crate::operation::Operation;
+use crate::operation::{Operation, service};
 use crate::path::{Target, decode};
 use std::borrow::Cow;
 
@@ -78,6 +78,30 @@ pub(super) fn shape_of(endpoint: Option<&Endpoint>, path: &[u8]) -> ApiShape {
         ApiShape::OpenAi
     } else {
         ApiShape::Aws
+    }
+}
+
+/// Whether AWS reads the guardrail headers of an operation: on any other they must not count as a guardrail.
+///
+/// The models have them on InvokeModel and its streaming twin (`tests/drift.rs` holds that); "Invoke a model with the
+/// OpenAI Chat Completions API" (Bedrock user guide) adds that path.
+pub(super) fn takes_guardrail_headers(operation: &Operation) -> bool {
+    operation.service == "bedrock-runtime"
+        && matches!(
+            operation.body,
+            BodyPlan::RequiredJson(PayloadKind::InvokeModel | PayloadKind::OpenAiChat)
+        )
+}
+
+/// `x-amz-target` names the operation of a json-1.1 service; where the path does, no SDK sends it, and a server that
+/// spoke both protocols could go by either.
+pub(super) fn check_target(operation: Option<&Operation>, headers: &Headers<'_>) -> Result<(), Problem> {
+    let by_path = operation.and_then(|o| service(o.service)).is_some_and(|s| s.target_prefix.is_none());
+    match headers.target {
+        Some(_) if by_path => {
+            Err(bad_header("header `x-amz-target` names an operation beside the path's".to_owned()))
+        }
+        _ => Ok(()),
     }
 }
 
