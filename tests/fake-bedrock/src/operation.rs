@@ -8,15 +8,15 @@ const OPERATIONS: &str = include_str!("../../../testdata/operations.json");
 
 /// OpenAI- and Anthropic-compatible paths (in no AWS model): method, path, operation, error shape.
 const COMPATIBLE: &[(&str, &str, &str, Shape)] = &[
-    ("POST", "/openai/v1/chat/completions", "ChatCompletions", Shape::OpenAi),
-    ("POST", "/v1/chat/completions", "ChatCompletions", Shape::OpenAi),
-    ("POST", "/openai/v1/responses", "Responses", Shape::OpenAi),
-    ("POST", "/v1/responses", "Responses", Shape::OpenAi),
+    ("POST", "/openai/v1/chat/completions", "CreateChatCompletion", Shape::OpenAi),
+    ("POST", "/v1/chat/completions", "CreateChatCompletion", Shape::OpenAi),
+    ("POST", "/openai/v1/responses", "CreateResponse", Shape::OpenAi),
+    ("POST", "/v1/responses", "CreateResponse", Shape::OpenAi),
     ("GET", "/v1/models", "ListModels", Shape::OpenAi),
     ("GET", "/openai/v1/models", "ListModels", Shape::OpenAi),
-    ("POST", "/anthropic/v1/messages", "Messages", Shape::Anthropic),
-    ("POST", "/v1/messages", "Messages", Shape::Anthropic),
-    ("POST", "/anthropic/v1/messages/count_tokens", "MessagesCountTokens", Shape::Anthropic),
+    ("POST", "/anthropic/v1/messages", "CreateMessage", Shape::Anthropic),
+    ("POST", "/v1/messages", "CreateMessage", Shape::Anthropic),
+    ("POST", "/anthropic/v1/messages/count_tokens", "CountMessageTokens", Shape::Anthropic),
 ];
 
 /// For a host that is not Bedrock's (`https://127.0.0.1:…`): the first service that knows the path.
@@ -228,7 +228,7 @@ mod tests {
                 "/custom-models/create-custom-model",
                 "CreateCustomModel",
             ),
-            ("bedrock-mantle.us-east-1.api.aws", "POST", "/v1/chat/completions", "ChatCompletions"),
+            ("bedrock-mantle.us-east-1.api.aws", "POST", "/v1/chat/completions", "CreateChatCompletion"),
             (
                 "vpce-1-2.bedrock-runtime.us-east-1.vpce.amazonaws.com",
                 "GET",

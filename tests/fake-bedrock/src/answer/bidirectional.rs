@@ -39,6 +39,8 @@ impl Echo {
         let used = before - view.remaining();
         self.received.0.drain(..used);
         match decoded {
+            // The signed empty frame that ends the input.
+            DecodedFrame::Complete(message) if message.payload().is_empty() => Ok(Some(Bytes::new())),
             DecodedFrame::Complete(message) => {
                 self.seen += 1;
                 let text = format!("chunk {} of {} bytes", self.seen, message.payload().len());

@@ -107,10 +107,10 @@ fn dispatch(ask: &Ask<'_>) -> Reply {
         "RetrieveAndGenerate" => knowledge::generate(ask),
         "RetrieveAndGenerateStream" => knowledge::generate_stream(ask),
         "Rerank" => knowledge::rerank(ask),
-        "ChatCompletions" => openai::chat(ask),
-        "Responses" => openai::responses(ask),
-        "Messages" => anthropic::messages(ask),
-        "MessagesCountTokens" => Reply::ok(&json!({"input_tokens": ask.input_tokens})),
+        "CreateChatCompletion" => openai::chat(ask),
+        "CreateResponse" => openai::responses(ask),
+        "CreateMessage" => anthropic::messages(ask),
+        "CountMessageTokens" => Reply::ok(&json!({"input_tokens": ask.input_tokens})),
         _ => rest::answer(ask),
     }
 }
