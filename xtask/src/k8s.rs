@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The oldest Kubernetes that the manifests are for: the first whose sidecar containers are on by default.
-const KUBERNETES: &str = "1.29.0";
+/// The oldest Kubernetes that the manifests are for: the first with `preStop: sleep` (and sidecar containers) on by default.
+const KUBERNETES: &str = "1.30.0";
 
 pub(crate) fn run() -> Result<()> {
     if shell::which("kubectl").is_none() {
