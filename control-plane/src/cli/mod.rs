@@ -1,14 +1,28 @@
 //! The command line.
 
+pub mod audit;
 pub mod certs;
+mod client;
 pub mod envoy;
+pub mod keys;
+mod output;
+pub mod policy;
+pub mod serve;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it failed, and the message says why (for `policy check`: the bundle has errors)
+  2  the command line is wrong
+
+Documentation: docs/operations.md";
 
 /// A gate for Amazon Bedrock traffic: decides every call, records it, and lets it out or rejects it.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "portcullis", version, propagate_version = true, max_term_width = 110, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -16,24 +30,66 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make the certificates of the intercepting gate.
+    /// Run the control plane
+    Serve(Box<serve::Args>),
+    /// Show what was decided
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Make, list and revoke tokens and virtual AWS keys
+    Keys(keys::Args),
+    /// Work on policy bundles
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Make the certificates of the intercepting gate
     Certs(certs::Args),
-    /// Write Envoy's configuration.
+    /// Write Envoy's configuration
     Envoy(envoy::Args),
+    /// Write a completion script, such as `portcullis completions bash > /etc/bash_completion.d/portcullis`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Parses the arguments, runs the command, and turns its error into a message and an exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(*args),
+        Command::Audit(command) => audit::run(command),
+        Command::Keys(args) => keys::run(args),
+        Command::Policy(command) => policy::run(command),
         Command::Certs(args) => certs::run(args),
         Command::Envoy(args) => envoy::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut std::io::stdout());
+            Ok(())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has enough of it: `portcullis audit search | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
     }
 }

@@ -16,6 +16,7 @@ mod view;
 pub use listen::{Address, Listener, serve};
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
+pub use time::show as show_time;
 pub use view::{DecisionView, DecisionsPage};
 
 use crate::app::App;

@@ -32,7 +32,8 @@ fn ago(text: &str) -> Option<u64> {
 }
 
 /// Unix milliseconds as RFC 3339 in UTC.
-pub(super) fn show(ms: u64) -> String {
+#[must_use]
+pub fn show(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     time.map_or_else(|| ms.to_string(), |time| format!("{time:.3}"))
 }

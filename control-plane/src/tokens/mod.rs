@@ -10,5 +10,6 @@ mod seal;
 mod tests;
 
 pub use aws_key::{AwsKey, AwsKeys, NewAwsKey};
+pub(crate) use bearer::sha256;
 pub use bearer::{Caller, Denied, Kind, NewToken, Tokens};
 pub use seal::{MasterKey, MasterKeyError};

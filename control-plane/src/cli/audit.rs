@@ -1,0 +1,204 @@
+//! `portcullis audit`: what was decided, from the admin API.
+
+use super::client::{Client, Server};
+use super::output::{Format, printable, table};
+use crate::http::{DecisionView, DecisionsPage};
+use anyhow::Context;
+use std::io::{Write, stdout};
+
+/// The commands of `audit`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Follow decisions as they are made
+    Tail(Tail),
+    /// Find decisions, newest first
+    Search(Search),
+}
+
+/// Arguments of `audit tail`.
+#[derive(Debug, clap::Args)]
+pub struct Tail {
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    filter: Filter,
+    /// Decisions to show that were made before
+    #[arg(short = 'n', long, default_value_t = 10)]
+    lines: u32,
+    /// Show what is there and end
+    #[arg(long)]
+    no_follow: bool,
+    /// How to print; JSON is one decision per line
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// Arguments of `audit search`.
+#[derive(Debug, clap::Args)]
+pub struct Search {
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    filter: Filter,
+    /// Decided at or after: 2026-11-21T10:00:00Z, Unix milliseconds, or how long ago (15m, 2h, 7d)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Decided before: likewise
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// The decision of this id, as in `x-portcullis-decision-id`
+    #[arg(long, value_name = "ID", conflicts_with_all = ["since", "until"])]
+    id: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    /// How to print; JSON is one decision per line
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// Principal, exact
+    #[arg(long)]
+    principal: Option<String>,
+    /// Model as called or its base model; exact, or a glob with `*` and `?`
+    #[arg(long)]
+    model: Option<String>,
+    /// allow, deny, throttle or pending_approval
+    #[arg(long)]
+    verdict: Option<String>,
+    /// Operation, such as Converse
+    #[arg(long)]
+    operation: Option<String>,
+    /// pending, completed, failed, aborted, blocked or unknown
+    #[arg(long)]
+    outcome: Option<String>,
+}
+
+impl Filter {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let Filter { principal, model, verdict, operation, outcome } = self;
+        let pairs = [
+            ("principal", principal),
+            ("model", model),
+            ("verdict", verdict),
+            ("operation", operation),
+            ("outcome", outcome),
+        ];
+        pairs.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
+    }
+}
+
+/// Runs a command of `audit`.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Tail(args) => tail(&args),
+        Command::Search(args) => search(&args),
+    }
+}
+
+fn tail(args: &Tail) -> anyhow::Result<()> {
+    let client = args.server.client()?;
+    let mut query = args.filter.query();
+    query.push(("limit", args.lines.clamp(1, 1_000).to_string()));
+    let mut page = page(&client, &query)?;
+    if args.lines == 0 {
+        page.decisions.clear();
+    }
+    page.decisions.reverse();
+    loop {
+        for decision in &page.decisions {
+            print_line(decision, args.output)?;
+        }
+        if args.no_follow {
+            return Ok(());
+        }
+        let mut query = args.filter.query();
+        query.extend([("order", "asc".to_owned()), ("wait", "20".to_owned()), ("cursor", page.follow)]);
+        page = self::page(&client, &query)?;
+    }
+}
+
+fn search(args: &Search) -> anyhow::Result<()> {
+    let client = args.server.client()?;
+    if let Some(id) = &args.id {
+        let decision: DecisionView = client.get(&format!("/v1/decisions/{}", super::client::segment(id)?), &[])?;
+        writeln!(stdout(), "{}", serde_json::to_string_pretty(&decision)?)?;
+        return Ok(());
+    }
+    let mut found: Vec<DecisionView> = Vec::new();
+    let mut cursor = None;
+    while found.len() < args.limit {
+        let mut query = args.filter.query();
+        query.extend(args.since.clone().map(|time| ("since", time)));
+        query.extend(args.until.clone().map(|time| ("until", time)));
+        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+        query.push(("limit", (args.limit - found.len()).min(1_000).to_string()));
+        let page = page(&client, &query)?;
+        found.extend(page.decisions);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    match args.output {
+        Format::Json => {
+            let mut out = stdout().lock();
+            for decision in &found {
+                writeln!(out, "{}", serde_json::to_string(decision)?)?;
+            }
+        }
+        Format::Table => {
+            let heading =
+                ["TIME", "VERDICT", "OUTCOME", "PRINCIPAL", "ASSURANCE", "OPERATION", "MODEL", "RULE", "DECISION"];
+            table(&mut stdout().lock(), &heading, &found.iter().map(row).collect::<Vec<_>>())?;
+        }
+    }
+    if cursor.is_some() {
+        eprintln!("there are more; see --limit and --since");
+    }
+    Ok(())
+}
+
+fn page(client: &Client, query: &[(&str, String)]) -> anyhow::Result<DecisionsPage> {
+    client.get("/v1/decisions", query)
+}
+
+fn row(decision: &DecisionView) -> Vec<String> {
+    let record = &decision.record;
+    vec![
+        decision.time.clone(),
+        record.verdict.kind.as_str().to_owned(),
+        decision.state.as_str().to_owned(),
+        record.principal.name.clone(),
+        decision.assurance.as_str().to_owned(),
+        record.operation.clone(),
+        record.model.as_ref().map(|model| model.id.clone()).unwrap_or_default(),
+        record.policy.rule.clone().unwrap_or_else(|| "(default)".to_owned()),
+        record.decision_id.clone(),
+    ]
+}
+
+/// One decision on one line; the columns of a stream cannot know what is coming.
+fn print_line(decision: &DecisionView, format: Format) -> anyhow::Result<()> {
+    let mut out = stdout().lock();
+    match format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string(decision)?)?,
+        Format::Table => {
+            let record = &decision.record;
+            let model = record.model.as_ref().map(|model| model.id.as_str()).unwrap_or("-");
+            let rule = record.policy.rule.as_deref().unwrap_or("(default)");
+            let (kind, principal) = (record.verdict.kind.as_str(), &record.principal.name);
+            let line = format!(
+                "{}  {kind:<8}  {principal:<24}  {:<20}  {model}  {rule}",
+                decision.time, record.operation
+            );
+            writeln!(out, "{}", printable(&line))?;
+        }
+    }
+    out.flush().context("cannot write")
+}

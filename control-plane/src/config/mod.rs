@@ -1,0 +1,184 @@
+//! Configuration of `serve`, in two stages: raw (every source says what it wants) and checked ([`Config`]).
+//!
+//! Precedence: flag, then environment (`PORTCULLIS_…`), then file (`portcullis.yaml`), then default. A key that is not
+//! known is an error: a typo in a security setting must not be ignored.
+
+mod raw;
+#[cfg(test)]
+mod tests;
+
+pub use raw::{RawConfig, Secrets};
+
+use crate::app::Settings;
+use crate::http::Address;
+use crate::tokens::{Kind, sha256};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What `serve` runs with. All of it was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where gates come in.
+    pub data_addr: Address,
+    /// Where people come in.
+    pub admin_addr: Address,
+    /// The policy bundle; `None`: every call is refused.
+    pub bundle: Option<PathBuf>,
+    /// Where the store and the master key are.
+    pub data_dir: PathBuf,
+    /// Where to write the addresses in use, as JSON.
+    pub ports_file: Option<PathBuf>,
+    /// Threads of the data plane.
+    pub data_threads: usize,
+    /// Knobs of the application.
+    pub settings: Settings,
+    /// Tokens that are good without being in the store: kind, name, SHA-256.
+    pub tokens: Vec<(Kind, String, [u8; 32])>,
+    /// The master key, in base64, and where it came from; `None`: the file in the data directory.
+    pub master_key: Option<(String, String)>,
+}
+
+/// A configuration that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {reason}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        reason: String,
+    },
+    /// A value makes no sense.
+    #[error("`{key}`: {reason}")]
+    Value {
+        /// The key in the file; flag and variable are named alike.
+        key: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Shortest token taken from a file or the environment.
+const MIN_TOKEN: usize = 20;
+
+impl Config {
+    /// Checks what all sources together say.
+    ///
+    /// # Errors
+    /// The first value that makes no sense.
+    pub fn check(raw: RawConfig, secrets: Secrets) -> Result<Self, ConfigError> {
+        let defaults = Settings::default();
+        let address = |key, text: Option<String>, default: &str| {
+            let text = text.unwrap_or_else(|| default.to_owned());
+            text.parse().map_err(|reason| ConfigError::Value { key, reason })
+        };
+        let settings = Settings {
+            commit_timeout: duration("commit_timeout", raw.commit_timeout, defaults.commit_timeout)?,
+            outcome_deadline: duration("outcome_deadline", raw.outcome_deadline, defaults.outcome_deadline)?,
+            max_body_bytes: raw.max_body_bytes.unwrap_or(defaults.max_body_bytes),
+        };
+        let data_threads = raw.data_threads.unwrap_or(1);
+        if !(1..=256).contains(&data_threads) {
+            let reason = format!("{data_threads} is not between 1 and 256");
+            return Err(ConfigError::Value { key: "data_threads", reason });
+        }
+        let mut tokens = Vec::new();
+        for (kind, key, hashes) in [
+            (Kind::Data, "data_token_sha256", raw.data_token_sha256),
+            (Kind::Admin, "admin_token_sha256", raw.admin_token_sha256),
+        ] {
+            for hash in hashes.unwrap_or_default() {
+                tokens.push((kind, "configured".to_owned(), parse_hash(key, &hash)?));
+            }
+        }
+        for (kind, key, files) in [
+            (Kind::Data, "data_token_file", raw.data_token_file),
+            (Kind::Admin, "admin_token_file", raw.admin_token_file),
+        ] {
+            for file in files.unwrap_or_default() {
+                tokens.push((kind, file.display().to_string(), hash_token(key, &read(&file)?)?));
+            }
+        }
+        for (kind, key, token) in [
+            (Kind::Data, "PORTCULLIS_BOOTSTRAP_DATA_TOKEN", secrets.data_token),
+            (Kind::Admin, "PORTCULLIS_BOOTSTRAP_ADMIN_TOKEN", secrets.admin_token),
+        ] {
+            if let Some(token) = token {
+                tokens.push((kind, "bootstrap".to_owned(), hash_token(key, &token)?));
+            }
+        }
+        let master_key = match (secrets.master_key, raw.master_key_file) {
+            (Some(key), _) => Some((key, "PORTCULLIS_MASTER_KEY".to_owned())),
+            (None, Some(file)) => Some((read(&file)?, file.display().to_string())),
+            (None, None) => None,
+        };
+        Ok(Config {
+            data_addr: address("data_addr", raw.data_addr, "127.0.0.1:8181")?,
+            admin_addr: address("admin_addr", raw.admin_addr, "127.0.0.1:8180")?,
+            bundle: raw.bundle,
+            data_dir: raw.data_dir.unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
+            ports_file: raw.ports_file,
+            data_threads,
+            settings,
+            tokens,
+            master_key,
+        })
+    }
+}
+
+/// Where the store is when nobody says.
+pub const DEFAULT_DATA_DIR: &str = "portcullis-data";
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::File { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// `250ms`, `4s`, `15m`, `1h`.
+fn duration(key: &'static str, text: Option<String>, default: Duration) -> Result<Duration, ConfigError> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..) {
+        Some("ms") => 1,
+        Some("s") => 1_000,
+        Some("m") => 60_000,
+        Some("h") => 3_600_000,
+        _ => 0,
+    };
+    let ms = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).filter(|ms| *ms > 0);
+    ms.map(Duration::from_millis).ok_or_else(|| ConfigError::Value {
+        key,
+        reason: format!("`{text}` is no duration; write a whole number and ms, s, m or h, such as 15m"),
+    })
+}
+
+fn hash_token(key: &'static str, text: &str) -> Result<[u8; 32], ConfigError> {
+    let token = text.trim();
+    if token.len() < MIN_TOKEN || token.contains(char::is_whitespace) {
+        let reason = format!(
+            "the token must have {MIN_TOKEN} characters or more and no white space; make one with \
+             `portcullis keys create`, or `openssl rand -hex 32`"
+        );
+        return Err(ConfigError::Value { key, reason });
+    }
+    Ok(sha256(token.as_bytes()))
+}
+
+fn parse_hash(key: &'static str, text: &str) -> Result<[u8; 32], ConfigError> {
+    let bytes = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| ConfigError::Value {
+        key,
+        reason: "not 64 hexadecimal digits; make them with `printf %s TOKEN | sha256sum`".to_owned(),
+    })
+}

@@ -1,0 +1,69 @@
+//! Tests of the configuration.
+
+use super::*;
+
+fn yaml(text: &str) -> Result<Config, ConfigError> {
+    Config::check(RawConfig::from_yaml(Path::new("portcullis.yaml"), text)?, Secrets::default())
+}
+
+#[test]
+fn nothing_said_is_the_documented_default() {
+    let config = yaml("").unwrap();
+    assert_eq!(config.data_addr.to_string(), "127.0.0.1:8181");
+    assert_eq!(config.admin_addr.to_string(), "127.0.0.1:8180");
+    assert_eq!(config.settings, Settings::default());
+    assert_eq!((config.data_threads, config.bundle, config.tokens.len()), (1, None, 0));
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let file = RawConfig::from_yaml(Path::new("f"), "data_addr: 127.0.0.1:1\noutcome_deadline: 2m\n").unwrap();
+    let flags = RawConfig { data_addr: Some("unix:/run/p.sock".to_owned()), ..RawConfig::default() };
+    let config = Config::check(flags.or(file), Secrets::default()).unwrap();
+    assert_eq!(config.data_addr, Address::Unix("/run/p.sock".into()));
+    assert_eq!(config.settings.outcome_deadline, Duration::from_secs(120));
+}
+
+#[test]
+fn nonsense_is_refused_with_a_hint() {
+    let cases = [
+        ("data_adr: x", "data_adr"),
+        ("data_addr: localhost", "127.0.0.1:8181"),
+        ("data_addr: unix:relative", "absolute"),
+        ("outcome_deadline: soon", "15m"),
+        ("commit_timeout: 0s", "commit_timeout"),
+        ("data_threads: 0", "data_threads"),
+        ("data_token_sha256: [abc]", "sha256sum"),
+        ("admin_token_file: [/does/not/exist]", "/does/not/exist"),
+        ("[1, 2]", "portcullis.yaml"),
+        ("data_addr: [", "portcullis.yaml"),
+    ];
+    for (text, hint) in cases {
+        let error = yaml(text).unwrap_err().to_string();
+        assert!(error.contains(hint), "{text}: {error}");
+    }
+    println!("compared {} errors", cases.len());
+}
+
+#[test]
+fn tokens_come_from_files_hashes_and_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "pcl_admin_0123456789abcdef\n").unwrap();
+    let raw = RawConfig {
+        admin_token_file: Some(vec![file.clone()]),
+        data_token_sha256: Some(vec!["ab".repeat(32)]),
+        ..RawConfig::default()
+    };
+    let secrets = Secrets::from_env(|name| {
+        (name == "PORTCULLIS_BOOTSTRAP_DATA_TOKEN").then(|| "pcl_data_0123456789abcdef".to_owned())
+    });
+    let config = Config::check(raw.clone(), secrets).unwrap();
+    let kinds: Vec<_> = config.tokens.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(kinds, [Kind::Data, Kind::Admin, Kind::Data]);
+    assert_eq!(config.tokens[1].2, sha256(b"pcl_admin_0123456789abcdef"), "the line end is no part of the token");
+
+    std::fs::write(&file, "short").unwrap();
+    let error = Config::check(raw, Secrets::default()).unwrap_err().to_string();
+    assert!(error.contains("20 characters"), "{error}");
+}

@@ -1,0 +1,210 @@
+//! `portcullis serve`: puts the parts together, runs them, and takes them apart again.
+//!
+//! Two runtimes: gates are answered on threads of their own, so that a search through a year of records, a reload of
+//! ten thousand rules or a scrape never stands before a call.
+
+use crate::app::{App, KeyRing, Reaper};
+use crate::bundle::ActiveBundle;
+use crate::config::Config;
+use crate::http::{self, Address, Listener};
+use crate::storage::{Event, EventKind, SqliteOptions, SqliteStore, Store};
+use crate::telemetry::Telemetry;
+use crate::tokens::{Kind, MasterKey, Tokens};
+use anyhow::Context;
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{oneshot, watch};
+
+/// How long calls in flight may take after a signal.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The addresses in use, as written to `--ports-file`.
+#[derive(Debug, Serialize)]
+struct Ports {
+    data: Address,
+    admin: Address,
+    pid: u32,
+}
+
+/// Runs until SIGTERM or SIGINT. A second signal ends it at once.
+///
+/// # Errors
+/// What cannot be opened, bound or read; nothing was served then.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(&config.data_dir))?);
+    let admin = Builder::new_multi_thread().worker_threads(2).thread_name("admin").enable_all().build()?;
+    let result = admin.block_on(serve(config, Arc::clone(&store)));
+    // Tasks hold the application; when the runtime is gone, this is the last handle to the store, and dropping it writes
+    // what is queued.
+    admin.shutdown_timeout(Duration::from_secs(2));
+    drop(store);
+    result
+}
+
+async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
+    let telemetry = Telemetry::new();
+    telemetry.install();
+    let master = match &config.master_key {
+        Some((key, origin)) => MasterKey::parse(key, origin)?,
+        None => MasterKey::load_or_create(&config.data_dir)?,
+    };
+    let keys = KeyRing::load(Arc::clone(&store), Tokens::with_fixed(config.tokens.clone()), master).await?;
+    warn_of_missing_tokens(&keys.tokens);
+    let (bundle, _watcher) = open_bundle(config.bundle.as_deref());
+    let app = Arc::new(App::new(store, bundle, keys, telemetry, config.settings));
+
+    let (stop, stopped) = watch::channel(false);
+    let admin = Listener::bind(&config.admin_addr)
+        .await
+        .with_context(|| format!("cannot listen on {} for the admin API; see --admin-addr", config.admin_addr))?;
+    let mut data = DataPlane::start(&config, Arc::clone(&app), stopped.clone())?;
+    let ports = Ports { data: data.address().await?, admin: admin.address()?, pid: std::process::id() };
+    announce(&ports, config.ports_file.as_deref())?;
+
+    let reaper = tokio::spawn(Reaper::new(Arc::clone(&app)).run());
+    let chronicle = tokio::spawn(chronicle_bundles(Arc::clone(&app)));
+    let upkeep = tokio::spawn(upkeep(Arc::clone(&app)));
+    let admin = tokio::spawn(http::serve(admin, http::admin_api(Arc::clone(&app)), stopped));
+
+    signal().await?;
+    tracing::info!("stopping: finishing what is in flight; a second signal ends it at once");
+    tokio::spawn(async {
+        if signal().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    let _ = stop.send(true);
+    if tokio::time::timeout(DRAIN, data.ended()).await.is_err() {
+        tracing::warn!("some calls were still in flight after {} s", DRAIN.as_secs());
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(2), admin).await;
+    for task in [reaper, chronicle, upkeep] {
+        task.abort();
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The threads that answer gates.
+struct DataPlane {
+    bound: Option<oneshot::Receiver<anyhow::Result<Address>>>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl DataPlane {
+    fn start(config: &Config, app: Arc<App>, stopped: watch::Receiver<bool>) -> anyhow::Result<Self> {
+        let runtime = data_runtime(config.data_threads)?;
+        let address = config.data_addr.clone();
+        let (tell_bound, bound) = oneshot::channel();
+        let (tell_ended, ended) = oneshot::channel();
+        std::thread::Builder::new().name("data-plane".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                let context = || format!("cannot listen on {address} for gates; see --data-addr");
+                let listener = match Listener::bind(&address).await.with_context(context) {
+                    Ok(listener) => listener,
+                    Err(error) => return tell_bound.send(Err(error)).unwrap_or(()),
+                };
+                let _ = tell_bound.send(listener.address().map_err(anyhow::Error::from));
+                if let Err(error) = http::serve(listener, http::data_plane(app), stopped).await {
+                    tracing::error!(%error, "the data plane ended");
+                }
+                let _ = tell_ended.send(());
+            });
+        })?;
+        Ok(DataPlane { bound: Some(bound), ended })
+    }
+
+    async fn address(&mut self) -> anyhow::Result<Address> {
+        let bound = self.bound.take().context("the address was asked for twice")?;
+        bound.await.context("the data plane's thread ended before it listened")?
+    }
+
+    async fn ended(self) {
+        let _ = self.ended.await;
+    }
+}
+
+/// One thread needs no hand-over between threads: measured faster up to what one core can do.
+fn data_runtime(threads: usize) -> std::io::Result<Runtime> {
+    if threads == 1 {
+        Builder::new_current_thread().enable_all().build()
+    } else {
+        Builder::new_multi_thread().worker_threads(threads).thread_name("data-plane").enable_all().build()
+    }
+}
+
+fn open_bundle(directory: Option<&Path>) -> (ActiveBundle, ()) {
+    let _ = directory;
+    (ActiveBundle::empty(), ())
+}
+
+fn warn_of_missing_tokens(tokens: &Tokens) {
+    for kind in [Kind::Data, Kind::Admin] {
+        if tokens.is_empty(kind) {
+            let kind = kind.as_str();
+            tracing::warn!(
+                "no {kind} token exists, so nobody can use the {kind} API: stop, run `portcullis keys create --kind \
+                 {kind} --name NAME`, and start again; or give one with --{kind}-token-file"
+            );
+        }
+    }
+}
+
+fn announce(ports: &Ports, file: Option<&Path>) -> anyhow::Result<()> {
+    tracing::info!(data = %ports.data, admin = %ports.admin, "listening");
+    let json = serde_json::to_string(ports)?;
+    println!("{json}");
+    let Some(file) = file else {
+        return Ok(());
+    };
+    // Renamed into place: whoever waits for the file never sees half of it.
+    let partial = file.with_extension("partial");
+    std::fs::write(&partial, format!("{json}\n"))
+        .and_then(|()| std::fs::rename(&partial, file))
+        .with_context(|| format!("cannot write `{}`; see --ports-file", file.display()))
+}
+
+/// Puts every change of the bundle on record.
+async fn chronicle_bundles(app: Arc<App>) {
+    let mut attempts = app.bundle.subscribe();
+    let mut last = None;
+    loop {
+        let health = app.bundle_health();
+        let state = (health.generation, health.failed_at_ms);
+        if (health.generation > 0 || health.failed_at_ms.is_some()) && last != Some(state) {
+            let what = if health.errors.is_empty() { "bundle_active" } else { "bundle_refused" };
+            let detail = serde_json::json!({
+                "what": what, "name": health.name, "version": health.version, "digest": health.digest,
+                "generation": health.generation, "rules": health.rules, "errors": health.errors,
+            });
+            let event = Event { kind: EventKind::Bundle, actor: "portcullis".to_owned(), detail };
+            if let Err(error) = app.store.commit_event(event).await {
+                tracing::warn!(%error, "a change of the bundle is not on record");
+            }
+            last = Some(state);
+        }
+        if attempts.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn upkeep(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        app.telemetry.upkeep();
+    }
+}
+
+async fn signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
