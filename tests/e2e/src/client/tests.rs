@@ -2,6 +2,7 @@
 
 use super::{Answer, Connection, H2, Request, Signer, Tls};
 use crate::fake::{APP_ONE, STRANGER};
+use anyhow::Context;
 use fake_bedrock::{Config, FakeBedrock, Handle, Principal, Principals};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -164,6 +165,19 @@ fn ways_of_going_away() {
     let answer = connection.answer().unwrap();
     println!("cut: {} of {:?} bytes", answer.body.len(), answer.header("content-length"));
     assert!(!answer.complete && !answer.body.is_empty());
+}
+
+#[test]
+fn what_is_no_http_is_on_record() {
+    let world = World::new();
+    let mut connection = world.http1();
+    connection.send(b"POST /model/x y/converse HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    println!("{:?}", connection.answer().map(|answer| answer.status));
+    let call = crate::wait::until("the call on record", || {
+        Ok(world.fake.calls().first().cloned().context("none")?)
+    });
+    println!("{call:?}");
+    assert_eq!(call.unwrap().operation, "Unparsable");
 }
 
 #[test]

@@ -3,7 +3,12 @@
 //! Modules follow the promises: what an application sees, what a bad call meets, what happens when a part fails.
 
 mod application;
+mod bad_body;
+mod bad_head;
 mod bundle_reload;
 mod control_plane_faults;
+mod envoy_faults;
 mod gateway;
 mod kill;
+mod protocols;
+mod raw;
