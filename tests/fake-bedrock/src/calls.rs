@@ -16,7 +16,8 @@ pub struct CallRecord {
     pub model: Option<String>,
     /// The access key id of the credential, verified or not.
     pub access_key_id: Option<String>,
-    /// `sigv4`, `presigned`, `bearer_short_term`, `bearer_long_term`, `other` or `none`.
+    /// `sigv4`, `presigned`, `bearer_short_term`, `bearer_long_term`, `other`, `none`, or `unchecked`; empty when the
+    /// connection broke before its body was there.
     pub credential: String,
     /// The credential verified. Always false with `verify: false`.
     pub signature_valid: bool,

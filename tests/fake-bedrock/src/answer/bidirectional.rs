@@ -1,7 +1,8 @@
 //! InvokeModelWithBidirectionalStream: every input chunk is answered by one output chunk while the input goes on.
 
+use crate::exchange::AnswerBody;
 use crate::reply::frame;
-use crate::server::AnswerBody;
+
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
