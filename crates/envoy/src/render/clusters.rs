@@ -27,7 +27,7 @@ pub(super) fn render(config: &Config) -> Vec<String> {
     }
     all.extend(config.connect_passthrough.iter().map(|target| passthrough(config, target)));
     if config.metrics.is_some() {
-        all.push(endpoint_cluster("# Envoy's admin interface, for `metrics`.", "admin", &config.admin, ""));
+        all.push(cluster("# Envoy's admin interface, for `metrics`.", "admin", &config.admin, &[], ""));
     }
     all
 }
@@ -43,7 +43,7 @@ fn bedrock(config: &Config) -> String {
 {}"#,
             block(6, &dns_cache(resolvers))
         ),
-        Target::Fixed(target) => endpoint("bedrock", &Peer::Tcp(target.clone())),
+        Target::Fixed(target) => endpoint("bedrock", &Peer::Tcp(target.clone()), &[]),
     };
     format!(
         r#"# Where allowed calls go. The server must prove the name that the call asked for. No retries: SDKs do that, and every
@@ -120,7 +120,8 @@ fn control_plane(config: &Config) -> String {
       explicit_http_config: {{http_protocol_options: {{}}}}
 "#
     );
-    endpoint_cluster("# Whom the gate asks: the control plane's data plane API.", "portcullis", &config.control_plane.peer, &options)
+    let comment = "# Whom the gate asks: the control plane's data plane API.";
+    cluster(comment, "portcullis", &config.control_plane.peer, &[], &options)
 }
 
 fn intercept() -> String {
@@ -182,25 +183,33 @@ fn passthrough(config: &Config, target: &HostPort) -> String {
         Target::Dns(resolvers) => resolvers,
         Target::Fixed(_) => &[],
     };
-    let options = format!("{NO_BREAKERS}{}\n", block(2, &resolver(resolvers)));
-    endpoint_cluster("# A tunnel, not looked into.", &passthrough_name(target), &Peer::Tcp(target.clone()), &options)
+    let options = format!("{NO_BREAKERS}\n");
+    let name = passthrough_name(target);
+    cluster("# A tunnel, not looked into.", &name, &Peer::Tcp(target.clone()), resolvers, &options)
 }
 
-fn endpoint_cluster(comment: &str, name: &str, peer: &Peer, options: &str) -> String {
+fn cluster(comment: &str, name: &str, peer: &Peer, resolvers: &[IpAddr], options: &str) -> String {
     format!(
         "{comment}\n- name: {}\n  connect_timeout: 2s\n{}\n{options}",
         quoted(name),
-        endpoint(name, peer)
+        endpoint(name, peer, resolvers)
     )
 }
 
-/// Type and endpoint of a cluster with one address.
-fn endpoint(name: &str, peer: &Peer) -> String {
+/// Discovery and endpoint of a cluster with one address: names are resolved again as their TTL says.
+fn endpoint(name: &str, peer: &Peer, resolvers: &[IpAddr]) -> String {
     let discovery = match peer {
-        Peer::Tcp(target) if !target.is_ip() => {
-            "type: STRICT_DNS\n  dns_lookup_family: V4_PREFERRED\n  respect_dns_ttl: true"
-        }
-        _ => "type: STATIC",
+        Peer::Tcp(target) if !target.is_ip() => format!(
+            r#"cluster_type:
+    name: envoy.clusters.dns
+    typed_config:
+      "@type": type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster
+      dns_lookup_family: V4_PREFERRED
+      respect_dns_ttl: true
+      dns_failure_refresh_rate: {{base_interval: 1s, max_interval: 5s}}{}"#,
+            block(6, &resolver(resolvers))
+        ),
+        _ => "type: STATIC".to_owned(),
     };
     format!(
         r#"  {discovery}

@@ -19,9 +19,13 @@ pub(super) fn manager(config: &Config, name: &str, virtual_hosts: &str, http_fil
     path_with_escaped_slashes_action: KEEP_UNCHANGED
     # Nothing is added to a request or an answer, and nothing an answer says is replaced.
     generate_request_id: false
-    use_remote_address: false
+    # The source of a call is the peer of its connection, not what the caller writes into x-forwarded-for; nobody counts as
+    # internal, which would let him give Envoy orders in x-envoy- headers.
+    use_remote_address: true
     skip_xff_append: true
+    internal_address_config: {{cidr_ranges: [{{address_prefix: 255.255.255.255, prefix_len: 32}}]}}
     server_header_transformation: PASS_THROUGH
+    scheme_header_transformation: {{scheme_to_overwrite: https}} # what goes out is TLS, however it came in
     # Orders to Envoy itself (x-envoy-retry-on, x-envoy-max-retries, …): one decision is one call.
     early_header_mutation_extensions:
     - name: envoy.http.early_header_mutation.header_mutation
@@ -42,8 +46,8 @@ pub(super) fn manager(config: &Config, name: &str, virtual_hosts: &str, http_fil
       initial_connection_window_size: {connection_window}
 {local_replies}{access_log}    route_config:
       name: {name}
-      # Envoy adds it to every request; the application did not send it.
-      request_headers_to_remove: [x-forwarded-proto]
+      # Envoy adds them to every request; the application did not send them.
+      request_headers_to_remove: [x-forwarded-proto, x-envoy-external-address]
       virtual_hosts:
 {virtual_hosts}
     http_filters:

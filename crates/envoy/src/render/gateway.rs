@@ -57,30 +57,33 @@ fn virtual_host(gateway: &Gateway) -> String {
     format!("- name: gateway\n  domains: [\"*\"]\n  routes:\n{}", block(2, &routes.join("\n")))
 }
 
+/// A route per first segment, because one regex of them all is longer than Envoy lets a regex be.
 fn service_route(gateway: &Gateway, service: &Service) -> String {
-    format!(
-        r#"# {prefix}: told by the first path segment, as the gate tells it.
-- match: {{safe_regex: {{regex: {regex}}}}}
-  route: {{cluster: bedrock, timeout: 0s, idle_timeout: 3600s}}
-  typed_per_filter_config:
+    let prefix = service.prefix;
+    let mut routes = vec![format!("# {prefix}: told by the first path segment, as the gate tells it.")];
+    for (index, segment) in service.segments.iter().enumerate() {
+        let matcher = match *segment {
+            "" => "path: /".to_owned(),
+            segment => format!("path_separated_prefix: /{segment}"),
+        };
+        let signing = if index == 0 {
+            format!(
+                r#" &sign-{prefix}
     envoy.filters.http.aws_request_signing:
       "@type": type.googleapis.com/envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigningPerRoute
       stat_prefix: {prefix}
       aws_request_signing:
-{signing}"#,
-        prefix = service.prefix,
-        regex = quoted(&path_regex(service)),
-        signing = block(8, &settings(gateway, service)),
-    )
-}
-
-/// Matches the path, without its query, of every operation of a service. Segments are letters and hyphens, which mean
-/// themselves in a regex.
-fn path_regex(service: &Service) -> String {
-    match service.segments {
-        [""] => "/".to_owned(),
-        segments => format!("/({})(/.*)?", segments.join("|")),
+{}"#,
+                block(8, &settings(gateway, service))
+            )
+        } else {
+            format!(" *sign-{prefix}")
+        };
+        routes.push(format!(
+            "- match: {{{matcher}}}\n  route: {{cluster: bedrock, timeout: 0s, idle_timeout: 3600s}}\n  typed_per_filter_config:{signing}"
+        ));
     }
+    routes.join("\n")
 }
 
 fn signing(gateway: &Gateway, service: &Service) -> String {
@@ -94,7 +97,8 @@ fn settings(gateway: &Gateway, service: &Service) -> String {
     // The region was validated with the rest of the configuration.
     let host = hosts::host(service, &gateway.region).unwrap_or_default();
     let mut text = format!(
-        "service_name: {}\nregion: {}\nhost_rewrite: {}\n",
+        "service_name: {}\nregion: {}\nhost_rewrite: {}\n\
+         match_excluded_headers: [{{prefix: x-envoy-}}] # not sent on, so not to be signed\n",
         service.signing_name,
         quoted(&gateway.region),
         quoted(&host)
