@@ -15,28 +15,37 @@ pub(super) struct Run {
 
 /// Measures the plain run at the start of `bytes`.
 pub(super) fn plain_run(bytes: &[u8]) -> Run {
-    let (blocks, tail) = bytes.as_chunks::<BLOCK>();
     let mut len = 0;
     let mut high = 0;
-    for block in blocks {
-        let mut stop = false;
+    for block in bytes.as_chunks::<BLOCK>().0 {
+        let mut stop = 0;
         let mut seen = 0;
         for &byte in block {
-            stop |= stops(byte);
+            stop |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
             seen |= byte;
         }
-        if stop {
-            return short_run(block, len, high);
+        if stop != 0 {
+            break;
         }
         high |= seen;
         len += BLOCK;
     }
-    short_run(tail, len, high)
-}
-
-fn short_run(bytes: &[u8], mut len: usize, mut high: u8) -> Run {
-    for &byte in bytes {
-        if stops(byte) {
+    // The block with the stop, or the tail: eight bytes at a time, then one.
+    let rest = bytes.get(len..).unwrap_or_default();
+    let (words, tail) = rest.as_chunks::<8>();
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let stops = stops(word);
+        if stops != 0 {
+            let plain = stops.trailing_zeros() & !7;
+            high |= u8::from(word & HIGH & !(u64::MAX << plain) != 0) << 7;
+            return Run { len: len + (plain / 8) as usize, ascii: high < 0x80 };
+        }
+        high |= u8::from(word & HIGH != 0) << 7;
+        len += 8;
+    }
+    for &byte in tail {
+        if byte == b'"' || byte == b'\\' || byte < 0x20 {
             break;
         }
         high |= byte;
@@ -45,8 +54,17 @@ fn short_run(bytes: &[u8], mut len: usize, mut high: u8) -> Run {
     Run { len, ascii: high < 0x80 }
 }
 
-const fn stops(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < 0x20
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// The high bit of each byte that stops a run. Bits above the lowest one may be wrong: a borrow runs upwards.
+const fn stops(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let is_quote = quote.wrapping_sub(ONES) & !quote;
+    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
+    let is_control = word.wrapping_sub(ONES * 0x20) & !word;
+    (is_quote | is_backslash | is_control) & HIGH
 }
 
 /// Every byte may stand in a base64 string: both alphabets, padding, line breaks.

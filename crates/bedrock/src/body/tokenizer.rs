@@ -398,12 +398,12 @@ impl Tokenizer {
     ) -> Result<(), Flaw> {
         let Err(error) = from_utf8(plain) else { return self.part(role, plain, sink) };
         let (sound, cut) = plain.split_at_checked(error.valid_up_to()).unwrap_or((plain, &[]));
+        if !sound.is_empty() {
+            self.part(role, sound, sink)?;
+        }
         if error.error_len().is_some() || !at_slice_end {
             *rest = rest.get(error.valid_up_to()..).unwrap_or_default();
             return Err(Flaw::BadUtf8);
-        }
-        if !sound.is_empty() {
-            self.part(role, sound, sink)?;
         }
         for &byte in cut {
             self.partial.push(byte).ok_or(Flaw::BadUtf8)?;
