@@ -66,11 +66,7 @@ impl Asking {
         }
     }
 
-    fn answered(
-        self: Box<Self>,
-        result: Result<CalloutReply<'_>, CalloutFailure>,
-        step: &mut Step<'_>,
-    ) -> Phase {
+    fn answered(self, result: Result<CalloutReply<'_>, CalloutFailure>, step: &mut Step<'_>) -> Phase {
         if step.now_us() >= self.deadline_us && result.is_ok() {
             return self.fault(Fault::Deadline, step);
         }
@@ -95,7 +91,7 @@ impl Asking {
         Phase::Asking(Box::new(asking))
     }
 
-    fn decided(self: Box<Self>, judged: Judged, step: &mut Step<'_>) -> Phase {
+    fn decided(self, judged: Judged, step: &mut Step<'_>) -> Phase {
         let took = step.trace.answered(step.around.now);
         step.out.push(Effect::DecisionTook(took));
         if judged.wants_text != step.around.wants_text {
@@ -120,7 +116,7 @@ impl Asking {
         step.refuse(self.shape, &refusal, Some(decision_id))
     }
 
-    fn fault(self: Box<Self>, fault: Fault, step: &mut Step<'_>) -> Phase {
+    fn fault(self, fault: Fault, step: &mut Step<'_>) -> Phase {
         step.trace.answered(step.around.now);
         step.count(fault);
         match settle(step.around.gate, Standing::Sound) {

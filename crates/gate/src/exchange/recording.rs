@@ -88,7 +88,7 @@ impl Recording {
         }
     }
 
-    fn fault(self: Box<Self>, fault: Fault, step: &mut Step<'_>) -> Phase {
+    fn fault(self, fault: Fault, step: &mut Step<'_>) -> Phase {
         step.count(fault);
         match settle(step.around.gate, Standing::Malformed) {
             // `settle` never opens the gate to a malformed call; were it to, there is no way out of this phase.
