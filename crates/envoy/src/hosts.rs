@@ -154,11 +154,7 @@ pub const SERVICES: [Service; 9] = [
         ],
     },
     Service { prefix: "bedrock-data-automation-runtime", signing_name: "bedrock", segments: &[""] },
-    Service {
-        prefix: MANTLE,
-        signing_name: "bedrock-mantle",
-        segments: &["anthropic", "openai", "v1"],
-    },
+    Service { prefix: MANTLE, signing_name: "bedrock-mantle", segments: &["anthropic", "openai", "v1"] },
 ];
 
 /// The OpenAI-compatible endpoint, which exists under the dual-stack suffix only.

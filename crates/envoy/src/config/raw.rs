@@ -163,7 +163,8 @@ impl<'de> Deserialize<'de> for Credential {
             }
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Credential, A::Error> {
-                InlineCredential::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Credential::Inline)
+                InlineCredential::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+                    .map(Credential::Inline)
             }
         }
         deserializer.deserialize_any(Visitor)

@@ -2,8 +2,8 @@
 
 use super::peer::unix_path;
 use super::{
-    Config, ConfigError, ControlPlane, Filter, Gateway, HostPort, InlineCredential, Peer, Region, Socket, Target,
-    Upstream, raw,
+    Config, ConfigError, ControlPlane, Filter, Gateway, HostPort, InlineCredential, Peer, Region, Socket,
+    Target, Upstream, raw,
 };
 use crate::MAX_BODY_LIMIT_BYTES;
 use crate::hosts::{self, Service};
@@ -27,7 +27,8 @@ pub(super) fn validate(raw: raw::Gateway) -> Result<Config, ConfigError> {
         transparent,
         gateway,
         control_plane: ControlPlane {
-            peer: Peer::parse(&raw.control_plane.address).map_err(|reason| bad("control_plane.address", reason))?,
+            peer: Peer::parse(&raw.control_plane.address)
+                .map_err(|reason| bad("control_plane.address", reason))?,
             timeout_ms: within("control_plane.timeout_ms", raw.control_plane.timeout_ms, 5_000, 1..=60_000)?,
         },
         filter: filter(raw.filter)?,
@@ -36,7 +37,12 @@ pub(super) fn validate(raw: raw::Gateway) -> Result<Config, ConfigError> {
         connect_passthrough: passthrough(&raw.connect_passthrough)?,
         metrics: raw.metrics.map(|socket| self::socket("metrics", &socket)).transpose()?,
         admin,
-        max_connections: within("limits.max_connections", raw.limits.max_connections, 10_000, 1..=10_000_000)?,
+        max_connections: within(
+            "limits.max_connections",
+            raw.limits.max_connections,
+            10_000,
+            1..=10_000_000,
+        )?,
         max_heap_mib: within("limits.max_heap_mib", raw.limits.max_heap_mib, 2_048, 128..=1_048_576)?,
         access_log: raw.access_log.map(|path| text("access_log", path)).transpose()?,
     };
@@ -47,7 +53,10 @@ pub(super) fn validate(raw: raw::Gateway) -> Result<Config, ConfigError> {
 /// What only makes sense, or no sense, together.
 fn together(config: &Config) -> Result<(), ConfigError> {
     if config.tls_dir.is_none() && (config.intercepts() || config.gateway.as_ref().is_some_and(|g| g.tls)) {
-        return Err(bad("tls.dir", "is missing: TLS is ended here, so name the `leaves` directory that `portcullis certs init` made"));
+        return Err(bad(
+            "tls.dir",
+            "is missing: TLS is ended here, so name the `leaves` directory that `portcullis certs init` made",
+        ));
     }
     if config.egress.is_none() && !config.connect_passthrough.is_empty() {
         return Err(bad("connect_passthrough", "needs listeners.egress: nobody else is sent CONNECT"));
@@ -68,7 +77,10 @@ fn regions(names: &[String]) -> Result<Vec<Region>, ConfigError> {
         regions.push(Region { name: name.clone(), hosts });
     }
     if regions.is_empty() {
-        return Err(bad("regions", "is empty: name the regions whose Bedrock is used, such as `[us-east-1]`"));
+        return Err(bad(
+            "regions",
+            "is empty: name the regions whose Bedrock is used, such as `[us-east-1]`",
+        ));
     }
     Ok(regions)
 }
@@ -102,13 +114,18 @@ fn entrances(
     };
     let socket = |address, port| Some(Socket { address, port });
     match (topology, listeners) {
-        (Some(_), Some(_)) => Err(bad("topology", "and listeners exclude each other: a topology is a set of listeners")),
+        (Some(_), Some(_)) => {
+            Err(bad("topology", "and listeners exclude each other: a topology is a set of listeners"))
+        }
         (Some(raw::Topology::EgressExplicit), None) => Ok((socket(ANY, 3128), None, None)),
         (Some(raw::Topology::EgressTransparent), None) => Ok((None, socket(ANY, 10_443), None)),
         (Some(raw::Topology::Sidecar), None) => Ok((socket(LOOPBACK, 3128), socket(LOOPBACK, 10_443), None)),
         (Some(raw::Topology::Gateway), None) => Ok((None, None, Some(gateway(default_gateway(), regions)?))),
         (None, Some(raw::Listeners { egress: None, transparent: None, gateway: None })) | (None, None) => {
-            Err(bad("listeners", "names no listener: add `topology: egress-explicit` (or egress-transparent, sidecar, gateway), or listeners"))
+            Err(bad(
+                "listeners",
+                "names no listener: add `topology: egress-explicit` (or egress-transparent, sidecar, gateway), or listeners",
+            ))
         }
         (None, Some(listeners)) => Ok((
             listeners.egress.map(|s| self::socket("listeners.egress", &s)).transpose()?,
@@ -122,14 +139,22 @@ fn gateway(raw: raw::GatewayListener, regions: &[Region]) -> Result<Gateway, Con
     let region = match (raw.region, regions) {
         (Some(region), _) if regions.iter().any(|r| r.name == region) => region,
         (Some(region), _) => {
-            return Err(bad("listeners.gateway.region", format!("`{region}` is not among regions: add it there")));
+            return Err(bad(
+                "listeners.gateway.region",
+                format!("`{region}` is not among regions: add it there"),
+            ));
         }
         (None, [only]) => only.name.clone(),
         (None, _) => {
-            return Err(bad("listeners.gateway.region", "is missing, and there is more than one region to choose from"));
+            return Err(bad(
+                "listeners.gateway.region",
+                "is missing, and there is more than one region to choose from",
+            ));
         }
     };
-    let names = raw.services.unwrap_or_else(|| vec!["bedrock-runtime".to_owned(), "bedrock-agent-runtime".to_owned()]);
+    let names = raw
+        .services
+        .unwrap_or_else(|| vec!["bedrock-runtime".to_owned(), "bedrock-agent-runtime".to_owned()]);
     Ok(Gateway {
         socket: socket("listeners.gateway", &raw::Socket { address: raw.address, port: raw.port })?,
         region,
@@ -138,7 +163,10 @@ fn gateway(raw: raw::GatewayListener, regions: &[Region]) -> Result<Gateway, Con
             raw::Credential::Default => None,
             raw::Credential::Inline(key) => Some(InlineCredential {
                 access_key_id: text("listeners.gateway.credential.access_key_id", key.access_key_id)?,
-                secret_access_key: text("listeners.gateway.credential.secret_access_key", key.secret_access_key)?,
+                secret_access_key: text(
+                    "listeners.gateway.credential.secret_access_key",
+                    key.secret_access_key,
+                )?,
                 session_token: key.session_token,
             }),
         },
@@ -159,7 +187,10 @@ fn services(names: &[String]) -> Result<Vec<&'static Service>, ConfigError> {
             if let Some(shared) = service.segments.iter().find(|segment| other.segments.contains(segment)) {
                 return Err(bad(
                     KEY,
-                    format!("`{}` and `{name}` share the path `/{shared}`: run a gateway for each", other.prefix),
+                    format!(
+                        "`{}` and `{name}` share the path `/{shared}`: run a gateway for each",
+                        other.prefix
+                    ),
                 ));
             }
         }
@@ -176,8 +207,18 @@ fn filter(raw: raw::Filter) -> Result<Filter, ConfigError> {
     Ok(Filter {
         path: text("filter.path", raw.path)?,
         fail_open: matches!(raw.failure_mode, raw::FailureMode::Open),
-        max_body_bytes: within("filter.limits.max_body_bytes", limits.max_body_bytes, 26_214_400, 1..=MAX_BODY_LIMIT_BYTES)?,
-        body_timeout_ms: within("filter.limits.body_timeout_ms", limits.body_timeout_ms, 300_000, 1..=3_600_000)?,
+        max_body_bytes: within(
+            "filter.limits.max_body_bytes",
+            limits.max_body_bytes,
+            26_214_400,
+            1..=MAX_BODY_LIMIT_BYTES,
+        )?,
+        body_timeout_ms: within(
+            "filter.limits.body_timeout_ms",
+            limits.body_timeout_ms,
+            300_000,
+            1..=3_600_000,
+        )?,
         max_text_bytes: within("filter.limits.max_text_bytes", limits.max_text_bytes, 65_536, 0..=4_194_304)?,
     })
 }
@@ -186,16 +227,23 @@ fn upstream(raw: raw::Upstream) -> Result<Upstream, ConfigError> {
     let resolvers = raw
         .dns_resolvers
         .iter()
-        .map(|ip| ip.parse().map_err(|_| bad("upstream.dns_resolvers", format!("`{ip}` is not an IP address"))))
+        .map(|ip| {
+            ip.parse().map_err(|_| bad("upstream.dns_resolvers", format!("`{ip}` is not an IP address")))
+        })
         .collect::<Result<Vec<IpAddr>, _>>()?;
     let target = match raw.address {
         None => Target::Dns(resolvers),
         Some(_) if !resolvers.is_empty() => {
             return Err(bad("upstream.dns_resolvers", "and upstream.address exclude each other"));
         }
-        Some(address) => Target::Fixed(HostPort::parse(&address).map_err(|reason| bad("upstream.address", reason))?),
+        Some(address) => {
+            Target::Fixed(HostPort::parse(&address).map_err(|reason| bad("upstream.address", reason))?)
+        }
     };
-    Ok(Upstream { target, ca_file: text("upstream.ca_file", raw.ca_file.unwrap_or_else(|| SYSTEM_CAS.to_owned()))? })
+    Ok(Upstream {
+        target,
+        ca_file: text("upstream.ca_file", raw.ca_file.unwrap_or_else(|| SYSTEM_CAS.to_owned()))?,
+    })
 }
 
 fn passthrough(targets: &[String]) -> Result<Vec<HostPort>, ConfigError> {
@@ -207,7 +255,10 @@ fn passthrough(targets: &[String]) -> Result<Vec<HostPort>, ConfigError> {
         if hosts::could_be_bedrock(&target.host) {
             return Err(bad(
                 KEY,
-                format!("`{}` may be a Bedrock endpoint, and a tunnel to it a way round the gate", target.host),
+                format!(
+                    "`{}` may be a Bedrock endpoint, and a tunnel to it a way round the gate",
+                    target.host
+                ),
             ));
         }
         if all.contains(&target) {
@@ -222,7 +273,9 @@ fn admin(raw: Option<raw::Admin>) -> Result<Peer, ConfigError> {
     let tcp = |host: &str, port| Peer::Tcp(HostPort { host: host.to_owned(), port });
     let Some(raw) = raw else { return Ok(tcp("127.0.0.1", 9901)) };
     match (raw.path, raw.address, raw.port) {
-        (Some(path), None, None) => unix_path(&path).map(Peer::Unix).map_err(|reason| bad("admin.path", reason)),
+        (Some(path), None, None) => {
+            unix_path(&path).map(Peer::Unix).map_err(|reason| bad("admin.path", reason))
+        }
         (Some(_), _, _) => Err(bad("admin.path", "excludes admin.address and admin.port")),
         (None, address, port) => {
             let address = address.unwrap_or_else(|| "127.0.0.1".to_owned());
@@ -231,7 +284,9 @@ fn admin(raw: Option<raw::Admin>) -> Result<Peer, ConfigError> {
             if !ip.is_loopback() {
                 return Err(bad(
                     "admin.address",
-                    format!("`{address}` is not loopback: anyone who reaches Envoy's admin interface can stop it; use `metrics` for scraping"),
+                    format!(
+                        "`{address}` is not loopback: anyone who reaches Envoy's admin interface can stop it; use `metrics` for scraping"
+                    ),
                 ));
             }
             Ok(tcp(&address, port.unwrap_or(9901)))
@@ -253,7 +308,12 @@ fn socket(key: &str, raw: &raw::Socket) -> Result<Socket, ConfigError> {
 }
 
 fn ip(key: &str, address: &str) -> Result<IpAddr, ConfigError> {
-    address.parse().map_err(|_| bad(key, format!("`{address}` is not an IP address: write `0.0.0.0` for all, `127.0.0.1` for loopback")))
+    address.parse().map_err(|_| {
+        bad(
+            key,
+            format!("`{address}` is not an IP address: write `0.0.0.0` for all, `127.0.0.1` for loopback"),
+        )
+    })
 }
 
 /// Text that can stand in a path, a file or a key: something, and no control characters.
@@ -264,7 +324,12 @@ fn text(key: &str, text: String) -> Result<String, ConfigError> {
     Ok(text)
 }
 
-fn within(key: &str, value: Option<u64>, default: u64, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
+fn within(
+    key: &str,
+    value: Option<u64>,
+    default: u64,
+    range: RangeInclusive<u64>,
+) -> Result<u64, ConfigError> {
     let value = value.unwrap_or(default);
     if range.contains(&value) {
         Ok(value)

@@ -15,7 +15,10 @@ fn a_region_has_thirty_four_hosts_and_none_twice() {
     ] {
         assert!(hosts.iter().any(|host| host == expected), "{expected} is missing");
     }
-    assert!(!hosts.iter().any(|host| host == "bedrock-mantle.us-east-1.amazonaws.com"), "mantle has no such name");
+    assert!(
+        !hosts.iter().any(|host| host == "bedrock-mantle.us-east-1.amazonaws.com"),
+        "mantle has no such name"
+    );
     assert!(hosts.iter().all(|host| exact(host).is_ok() && could_be_bedrock(host)));
 }
 
@@ -41,11 +44,33 @@ fn partitions_have_their_own_suffixes() {
 
 #[test]
 fn what_is_not_a_region_or_a_host_is_refused() {
-    for region in ["", "us", "us-east", "US-EAST-1", "us-east-1.evil.com", "us--1", "*", "us-east-1a", "us_east_1", "-us-east-1"] {
+    for region in [
+        "",
+        "us",
+        "us-east",
+        "US-EAST-1",
+        "us-east-1.evil.com",
+        "us--1",
+        "*",
+        "us-east-1a",
+        "us_east_1",
+        "-us-east-1",
+    ] {
         println!("region `{region}` -> {:?}", for_region(region));
         assert!(for_region(region).is_err());
     }
-    for name in ["", "localhost", "*.amazonaws.com", "a..b", "10.0.0.1", "host:443", "https://a.b", "A.b", "-a.b", "a.b."] {
+    for name in [
+        "",
+        "localhost",
+        "*.amazonaws.com",
+        "a..b",
+        "10.0.0.1",
+        "host:443",
+        "https://a.b",
+        "A.b",
+        "-a.b",
+        "a.b.",
+    ] {
         println!("host `{name}` -> {:?}", exact(name));
         assert!(exact(name).is_err());
     }

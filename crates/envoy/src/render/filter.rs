@@ -99,5 +99,7 @@ pub(super) fn render(config: &Config, entrance: &Entrance, self_cluster: &str, a
 /// The authority of self-test calls: a host that the listener serves.
 pub(super) fn self_test_authority(config: &Config) -> String {
     let region = config.regions.first().map_or("", |region| &region.name);
-    hosts::service("bedrock-runtime").and_then(|service| hosts::host(service, region).ok()).unwrap_or_default()
+    hosts::service("bedrock-runtime")
+        .and_then(|service| hosts::host(service, region).ok())
+        .unwrap_or_default()
 }

@@ -22,7 +22,9 @@ pub(super) fn render(config: &Config, gateway: &Gateway) -> Vec<String> {
     }
     filters.push_str(&dns_filter(config));
     let tls = match &config.tls_dir {
-        Some(dir) if gateway.tls => format!("\n  {}", block(2, &transport_socket(dir, &["gateway"])).trim_start()),
+        Some(dir) if gateway.tls => {
+            format!("\n  {}", block(2, &transport_socket(dir, &["gateway"])).trim_start())
+        }
         _ => String::new(),
     };
     let public = format!(

@@ -37,8 +37,8 @@ pub(super) fn render(config: &Config) -> Vec<String> {
 
 fn intercept(config: &Config) -> String {
     let authority = filter::self_test_authority(config);
-    let filters = filter::render(config, &Entrance::PassThrough, "portcullis_self", &authority)
-        + &dns_filter(config);
+    let filters =
+        filter::render(config, &Entrance::PassThrough, "portcullis_self", &authority) + &dns_filter(config);
     let mut certificates: Vec<&str> = config.regions.iter().map(|region| region.name.as_str()).collect();
     if !config.extra_hosts.is_empty() {
         certificates.push("extra");
@@ -65,7 +65,8 @@ fn intercept(config: &Config) -> String {
     {manager}
 "#,
         names = names(config),
-        transport = block(4, &transport_socket(config.tls_dir.as_deref().unwrap_or_default(), &certificates)).trim_start(),
+        transport = block(4, &transport_socket(config.tls_dir.as_deref().unwrap_or_default(), &certificates))
+            .trim_start(),
         manager = block(4, &manager(config, "intercept", &virtual_hosts(config), &filters)).trim_start(),
     )
 }
@@ -114,7 +115,10 @@ fn virtual_hosts(config: &Config) -> String {
 {refusal}"#,
         authorities = authorities(config),
         self_test = block(2, &self_test_route()),
-        refusal = block(2, &refusal(403, "AccessDeniedException", "this host is not one of the gate's Bedrock hosts")),
+        refusal = block(
+            2,
+            &refusal(403, "AccessDeniedException", "this host is not one of the gate's Bedrock hosts")
+        ),
     )
 }
 
