@@ -198,6 +198,9 @@ impl Stream {
     }
 
     fn closed(&mut self) {
+        if self.exchange.as_ref().is_none_or(Exchange::is_over) {
+            return;
+        }
         let details = host::property(&["response", "code_details"]).unwrap_or_default();
         let flags = host::number_property(&["response", "flags"]);
         self.feed(Event::Closed(StreamEnd { details: &details, flags }), Site::Other);
@@ -207,8 +210,11 @@ impl Stream {
 
 /// The peer. Behind an internal listener it is what the outer listener has left in filter state.
 fn source_address() -> Option<Vec<u8>> {
-    host::property(&["filter_state", "portcullis.source_address"])
-        .or_else(|| host::property(&["source", "address"]))
+    let address = host::property(&["source", "address"]);
+    if address.as_deref().is_some_and(|address| !address.starts_with(b"envoy")) {
+        return address;
+    }
+    host::property(&["filter_state", "portcullis.source_address"]).or(address)
 }
 
 fn take_off(strip: &Strip) {

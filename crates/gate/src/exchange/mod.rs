@@ -141,6 +141,12 @@ impl Exchange {
         Some(Held { owner, deadline_us })
     }
 
+    /// Whether nothing can come of further events.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
     /// Whether the bytes of the answer's body are wanted in [`Event::ResponseBody`]: small error answers whose type is
     /// not in a header.
     #[must_use]

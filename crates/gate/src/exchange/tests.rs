@@ -1,1 +1,3 @@
-
+mod life;
+mod orders;
+mod world;

@@ -1,0 +1,264 @@
+//! Lives of exchanges, one by one.
+
+use super::world::{Answer, BODY, HOST, Request, World};
+use crate::effect::Flow;
+use crate::metric::Metric;
+use portcullis_protocol::OutcomeKind;
+
+fn asked(request: &Request) -> World {
+    let mut world = World::pass_through("closed");
+    world.request(request);
+    world.body(BODY, true);
+    assert_eq!(world.questions.len(), 1);
+    world
+}
+
+#[test]
+fn an_allowed_call_goes_out_and_is_reported_when_its_answer_is_over() {
+    let mut world = asked(&Request::converse());
+    assert_eq!(world.flow(), Flow::Hold);
+    world.wait(3);
+    world.answer(Answer::Allow);
+    assert_eq!((world.resumed, world.flow()), (1, Flow::Continue));
+    world.response(200, true, false);
+    assert_eq!(world.added, [("x-portcullis-decision-id", "decision-1".to_owned())]);
+    world.wait(10);
+    world.response_body(b"12345", false);
+    world.response_body(b"678", true);
+    assert!(world.reports.is_empty(), "it is not over before the stream is");
+    world.close("via_upstream", 0);
+    let outcome = world.outcome();
+    println!("{outcome:?}");
+    assert_eq!(outcome.outcome, OutcomeKind::Completed);
+    assert_eq!(outcome.decision_id.as_deref(), Some("decision-1"));
+    assert_eq!(outcome.aws_request_id.as_deref(), Some("aws-1"));
+    assert_eq!((outcome.status, outcome.response_bytes), (Some(200), 8));
+    assert_eq!((outcome.duration_ms, outcome.decision_ms), (13, 3));
+    assert!(outcome.forwarded);
+}
+
+#[test]
+fn the_question_says_what_the_call_is() {
+    let world = asked(&Request::converse());
+    let question = &world.questions[0];
+    println!("{question:#}");
+    assert_eq!(question["call_id"], world.call_id.as_str());
+    assert_eq!(question["gate"], "gate-1");
+    assert_eq!(question["entrance"], "pass_through");
+    assert_eq!(question["operation"], "Converse");
+    assert_eq!(question["host"], HOST);
+    assert_eq!(question["path"], "/model/anthropic.claude-3-5-sonnet-20241022-v2%3A0/converse");
+    assert_eq!(question["model"]["id"], "anthropic.claude-3-5-sonnet-20241022-v2:0");
+    assert_eq!(question["credential"]["access_key_id"], "AKIAIOSFODNN7EXAMPLE");
+    assert_eq!(question["source"]["address"], "10.0.0.7:40000");
+    assert_eq!(question["body"]["bytes"], BODY.len());
+    assert!(question["body"]["sha256"].is_string());
+    assert!(question["body"]["text"].is_null(), "no text unless a rule reads it");
+    assert!(question["signing"].is_null(), "no signature where it passes through");
+}
+
+#[test]
+fn text_is_sent_only_when_asked_for_and_then_from_the_start() {
+    let mut world = asked(&Request::converse());
+    world.answer(Answer::NeedText);
+    assert_eq!(world.questions[1]["body"]["text"]["text"], "hello");
+    assert_eq!(world.questions[0]["call_id"], world.questions[1]["call_id"]);
+    assert!(world.wants_text, "the next call's text goes along at once");
+    world.answer(Answer::Deny);
+    assert_eq!(world.reply(), (403, "AccessDeniedException"));
+
+    let mut world = World::pass_through("closed");
+    world.wants_text = true;
+    world.request(&Request::converse());
+    world.body(BODY, true);
+    assert_eq!(world.questions[0]["body"]["text"]["text"], "hello");
+}
+
+#[test]
+fn headers_that_end_the_message_are_a_complete_body() {
+    let mut world = World::pass_through("closed");
+    world.request(&Request { method: "GET", ..Request::post("/model/x/converse") }.ended());
+    assert_eq!(world.questions.len(), 1);
+    world.answer(Answer::Deny);
+    assert_eq!(world.reply(), (403, "AccessDeniedException"));
+}
+
+#[test]
+fn trailers_end_the_body() {
+    let mut world = World::pass_through("closed");
+    world.request(&Request::converse());
+    world.body(BODY, false);
+    assert!(world.questions.is_empty());
+    world.trailers();
+    assert!(!world.is_malformed());
+    assert_eq!(world.questions.len(), 1);
+}
+
+#[test]
+fn a_bidirectional_call_is_decided_at_its_headers() {
+    let mut world = World::pass_through("closed");
+    world.request(&Request::bidirectional());
+    assert_eq!(world.questions.len(), 1);
+    world.body(b"frame", false);
+    assert_eq!(world.flow(), Flow::Hold, "what comes before the verdict waits");
+    world.answer(Answer::Allow);
+    assert_eq!(world.flow(), Flow::Continue);
+    world.body(b"frame", false);
+    assert_eq!(world.flow(), Flow::Continue);
+}
+
+#[test]
+fn a_call_that_is_too_long_is_refused_at_its_headers_and_answered_after_its_body() {
+    let mut world = World::pass_through("closed");
+    world.request(&Request::converse().with("content-length", "1001"));
+    assert_eq!(world.questions[0]["problem"]["code"], "body_too_large");
+    assert_eq!(world.flow(), Flow::Discard);
+    world.answer(Answer::Allow);
+    assert!(world.replies.is_empty(), "the client is still sending");
+    world.body(b"...", true);
+    assert_eq!(world.reply(), (400, "ValidationException"));
+    assert_eq!(world.outcome().reason.as_deref(), Some("body_too_large"));
+    assert_eq!(world.outcome().decision_id.as_deref(), Some("decision-1"));
+}
+
+#[test]
+fn a_body_that_never_ends_is_refused_at_its_deadline() {
+    let mut world = World::pass_through("closed");
+    world.request(&Request::converse());
+    world.body(b"{", false);
+    world.wait(1_999);
+    assert!(world.questions.is_empty());
+    world.wait(1);
+    assert_eq!(world.questions[0]["problem"]["code"], "body_timeout");
+    world.answer(Answer::Allow);
+    assert_eq!(world.reply(), (400, "ValidationException"));
+}
+
+#[test]
+fn a_refused_body_that_never_ends_is_answered_all_the_same() {
+    let mut world = World::pass_through("closed");
+    world.request(&Request::malformed());
+    world.answer(Answer::Deny);
+    assert!(world.replies.is_empty());
+    world.wait(2_000);
+    assert_eq!(world.reply(), (400, "ValidationException"));
+}
+
+#[test]
+fn a_verdict_that_comes_too_late_is_none() {
+    let mut world = asked(&Request::converse());
+    world.now.monotonic_us += 1_000_000;
+    world.answer(Answer::Allow);
+    assert_eq!(world.reply(), (503, "ServiceUnavailableException"));
+    assert_eq!(world.outcome().reason.as_deref(), Some("decision_timeout"));
+}
+
+#[test]
+fn asking_again_does_not_move_the_deadline() {
+    let mut world = asked(&Request::converse());
+    world.wait(600);
+    world.answer(Answer::NeedText);
+    world.wait(400);
+    assert_eq!(world.reply(), (503, "ServiceUnavailableException"));
+}
+
+#[test]
+fn a_client_that_goes_away_while_held_is_aborted() {
+    let mut world = asked(&Request::converse());
+    world.close("downstream_remote_disconnect", 0x4000);
+    let outcome = world.outcome();
+    assert_eq!((outcome.outcome, outcome.reason.as_deref()), (OutcomeKind::Aborted, Some("client_gone")));
+    assert_eq!(outcome.decision_id, None);
+    assert!(!outcome.forwarded);
+    assert!(world.counted.contains(&Metric::GoneWhileHeld));
+}
+
+#[test]
+fn nobody_was_asked_so_nothing_is_reported() {
+    let mut world = World::pass_through("closed");
+    world.request(&Request::converse());
+    world.close("", 0x4000);
+    assert!(world.reports.is_empty());
+}
+
+#[test]
+fn a_cut_answer_has_failed() {
+    let mut world = asked(&Request::converse());
+    world.answer(Answer::Allow);
+    world.response(200, true, false);
+    world.response_body(b"12345", false);
+    world.close("via_upstream", 0x40);
+    let outcome = world.outcome();
+    assert_eq!((outcome.outcome, outcome.reason.as_deref()), (OutcomeKind::Failed, Some("upstream_reset")));
+    assert_eq!((outcome.status, outcome.response_bytes, outcome.forwarded), (Some(200), 5, true));
+}
+
+#[test]
+fn an_answer_of_envoys_own_has_failed() {
+    let mut world = asked(&Request::converse());
+    world.answer(Answer::Allow);
+    world.response(503, false, false);
+    world.response_body(b"no upstream", true);
+    world.close("", 0);
+    assert_eq!(world.outcome().outcome, OutcomeKind::Failed);
+    assert_eq!(world.added.len(), 1, "even that answer names the decision");
+}
+
+#[test]
+fn the_type_of_an_error_is_read_from_its_body_where_no_header_says_it() {
+    let mut world = asked(&Request::converse());
+    world.answer(Answer::Allow);
+    world.response(400, true, false);
+    world.response_body(br#"{"__type": "com.amazon#Thrott"#, false);
+    world.response_body(br#"lingException"}"#, true);
+    world.close("", 0);
+    assert_eq!(world.outcome().error_type.as_deref(), Some("ThrottlingException"));
+}
+
+#[test]
+fn where_the_gate_signs_the_callers_signature_goes_and_is_sent_for_checking() {
+    let mut world = World::resign();
+    world.request(&Request::converse());
+    world.body(BODY, true);
+    let signing = &world.questions[0]["signing"];
+    assert_eq!(signing["scope"], "20261121/us-east-1/bedrock/aws4_request");
+    assert_eq!(signing["payload_sha256"], world.questions[0]["body"]["sha256"]);
+    assert!(world.stripped.is_empty());
+    world.answer(Answer::Allow);
+    assert_eq!(world.stripped.len(), 1);
+}
+
+#[test]
+fn request_metadata_that_could_be_read_in_two_ways_is_refused() {
+    let path = "/model/anthropic.claude-3-5-sonnet-20241022-v2%3A0/invoke";
+    for (value, problem) in [
+        (r#"{"team": "a"}"#, false),
+        (r#"{"team": "a", "team": "b"}"#, true),
+        (r#"{"team": 1}"#, true),
+        ("nonsense", true),
+    ] {
+        let mut world = World::pass_through("closed");
+        world.request(&Request::post(path).with("x-amzn-bedrock-request-metadata", value));
+        world.body(b"{}", true);
+        println!("{value}: {}", world.questions[0]["problem"]);
+        assert_eq!(world.is_malformed(), problem);
+        if !problem {
+            assert_eq!(world.questions[0]["body"]["request_metadata"]["team"], "a");
+        }
+    }
+}
+
+#[test]
+fn the_self_test_is_answered_after_its_body_and_never_forwarded() {
+    let mut world = World::pass_through("closed");
+    world.request(&Request::post("/.portcullis/selftest").with("x-portcullis-selftest", "1"));
+    assert_eq!(world.flow(), Flow::Hold);
+    assert!(world.replies.is_empty());
+    world.body(b"x", true);
+    let reply = world.replies.first().unwrap();
+    assert_eq!(
+        (reply.status, reply.headers.clone()),
+        (200, vec![("x-portcullis-selftest", "held".to_owned())])
+    );
+    assert!(world.questions.is_empty());
+}

@@ -1,0 +1,421 @@
+//! A host for one exchange, that checks at each step what must hold at every step.
+
+use super::super::*;
+use crate::config::{Config, Gate};
+use crate::event::{CalloutFailure, CalloutReply, Origin, ResponseHead, StreamEnd, Token};
+use crate::refusal::LocalReply;
+
+pub(super) const HOST: &str = "bedrock-runtime.us-east-1.amazonaws.com";
+pub(super) const BODY: &[u8] = br#"{"messages": [{"role": "user", "content": [{"text": "hello"}]}]}"#;
+const SIGV4: &str = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261121/us-east-1/bedrock/aws4_request, \
+    SignedHeaders=host;x-amz-date, Signature=00000000000000000000000000000000000000000000000000000000000000aa";
+
+/// A request's headers, as a test names them.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) headers: Vec<(&'static str, &'static str)>,
+    pub(super) end: bool,
+}
+
+impl Request {
+    pub(super) fn post(path: &'static str) -> Self {
+        let headers = vec![("authorization", SIGV4), ("x-amz-date", "20261121T000000Z")];
+        Self { method: "POST", path, headers, end: false }
+    }
+
+    pub(super) fn converse() -> Self {
+        Self::post("/model/anthropic.claude-3-5-sonnet-20241022-v2%3A0/converse")
+    }
+
+    pub(super) fn bidirectional() -> Self {
+        Self::post("/model/amazon.nova-sonic-v1%3A0/invoke-with-bidirectional-stream")
+    }
+
+    /// Refused whatever anybody says.
+    pub(super) fn malformed() -> Self {
+        Self::post("/model/../converse")
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(super) fn ended(mut self) -> Self {
+        self.end = true;
+        self
+    }
+}
+
+/// What the control plane says, if it says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Allow,
+    Deny,
+    Throttle,
+    Pending,
+    NeedText,
+    WrongCall,
+    NoDecisionId,
+    UnknownVerdict,
+    Garbage,
+    Status500,
+    NotSent,
+    Reset,
+}
+
+impl Answer {
+    pub(super) const ALL: [Self; 12] = [
+        Self::Allow,
+        Self::Deny,
+        Self::Throttle,
+        Self::Pending,
+        Self::NeedText,
+        Self::WrongCall,
+        Self::NoDecisionId,
+        Self::UnknownVerdict,
+        Self::Garbage,
+        Self::Status500,
+        Self::NotSent,
+        Self::Reset,
+    ];
+
+    fn json(self, call_id: &str) -> String {
+        let verdict = match self {
+            Self::Deny => r#""verdict": "deny", "message": "no""#,
+            Self::Throttle => r#""verdict": "throttle", "message": "slow", "retry_after_seconds": 2"#,
+            Self::Pending => r#""verdict": "pending_approval", "message": "ask", "approval_id": "a""#,
+            Self::NeedText => r#""verdict": "need_text", "wants_text": true"#,
+            Self::UnknownVerdict => r#""verdict": "perhaps""#,
+            _ => r#""verdict": "allow""#,
+        };
+        let call_id = if self == Self::WrongCall { "another" } else { call_id };
+        let id = if matches!(self, Self::NoDecisionId | Self::NeedText) { "" } else { "decision-1" };
+        match self {
+            Self::Garbage => "{\"verdict\": \"allow\"".to_owned(),
+            _ => format!(r#"{{"call_id": "{call_id}", "decision_id": "{id}", {verdict}}}"#),
+        }
+    }
+}
+
+/// One exchange and everything that it has wanted so far.
+pub(super) struct World {
+    exchange: Option<Exchange>,
+    pub(super) gate: Gate,
+    pub(super) call_id: CallId,
+    pub(super) now: Now,
+    pub(super) wants_text: bool,
+    pub(super) questions: Vec<serde_json::Value>,
+    pub(super) token: Option<Token>,
+    pub(super) resumed: usize,
+    pub(super) replies: Vec<LocalReply>,
+    pub(super) reports: Vec<Outcome>,
+    pub(super) counted: Vec<Metric>,
+    pub(super) unaudited: usize,
+    pub(super) added: Vec<(&'static str, String)>,
+    pub(super) stripped: Vec<crate::Strip>,
+    pub(super) closed: bool,
+    body_over: bool,
+    answered_by_envoy: bool,
+    pub(super) started: bool,
+    /// What could lawfully lead to a permit in the step that runs.
+    may_permit: bool,
+}
+
+impl World {
+    pub(super) fn new(config: &str) -> Self {
+        let call_id = CallId::new(7, 8, 9);
+        let now = Now { monotonic_us: 1_000, unix_ms: 1_700_000_000_000 };
+        Self {
+            exchange: Some(Exchange::new(call_id.clone(), now)),
+            gate: Config::parse(config.as_bytes()).unwrap().gate("gate-1"),
+            call_id,
+            now,
+            wants_text: false,
+            questions: Vec::new(),
+            token: None,
+            resumed: 0,
+            replies: Vec::new(),
+            reports: Vec::new(),
+            counted: Vec::new(),
+            unaudited: 0,
+            added: Vec::new(),
+            stripped: Vec::new(),
+            closed: false,
+            body_over: false,
+            answered_by_envoy: false,
+            started: false,
+            may_permit: false,
+        }
+    }
+
+    pub(super) fn pass_through(mode: &str) -> Self {
+        Self::new(&format!(
+            r#"{{"entrance": "pass_through", "failure_mode": "{mode}",
+                 "control_plane": {{"cluster": "p", "authority": "p", "timeout_ms": 1000}},
+                 "limits": {{"max_body_bytes": 1000, "body_timeout_ms": 2000}}}}"#
+        ))
+    }
+
+    pub(super) fn resign() -> Self {
+        Self::new(
+            r#"{"entrance": {"resign": {"region": "us-east-1", "services": ["bedrock-runtime"]}},
+                "control_plane": {"cluster": "p", "authority": "p", "timeout_ms": 1000}}"#,
+        )
+    }
+
+    pub(super) fn flow(&self) -> Flow {
+        self.exchange.as_ref().unwrap().flow()
+    }
+
+    pub(super) fn held(&self) -> Option<Held> {
+        self.exchange.as_ref().unwrap().held()
+    }
+
+    /// The last question carried the gate's own objection.
+    pub(super) fn is_malformed(&self) -> bool {
+        self.questions.last().is_some_and(|question| !question["problem"].is_null())
+    }
+
+    fn step(&mut self, event: Event<'_>) {
+        let exchange = self.exchange.take().unwrap();
+        let gate = self.gate.clone();
+        let around = Surroundings { gate: &gate, now: self.now, wants_text: self.wants_text };
+        let (exchange, effects) = exchange.step(event, around);
+        assert!(!self.closed || effects.is_empty(), "after the end nothing is wanted: {effects:?}");
+        for effect in effects {
+            self.take(effect);
+        }
+        self.exchange = Some(exchange);
+        self.check();
+    }
+
+    fn take(&mut self, effect: Effect) {
+        match effect {
+            Effect::Dispatch { token, body, timeout_ms } => {
+                assert!(timeout_ms >= 1, "a timeout of 0 would be none at all");
+                assert_ne!(Some(token), self.token, "tokens are not reused");
+                self.questions.push(serde_json::from_slice(&body).unwrap());
+                self.token = Some(token);
+            }
+            Effect::Resume(permit) => {
+                assert!(self.may_permit, "a permit out of nothing: {permit:?}");
+                assert!(!self.is_malformed(), "a malformed call got out");
+                self.resumed += 1;
+            }
+            Effect::Reply(reply) => self.replies.push(reply),
+            Effect::Report(outcome) => self.reports.push(*outcome),
+            Effect::Count(metric) => self.counted.push(metric),
+            Effect::Unaudited => self.unaudited += 1,
+            Effect::AddResponseHeader { name, value } => self.added.push((name, value)),
+            Effect::Strip(strip) => {
+                assert_eq!(self.resumed, 0, "too late to take a signature off");
+                self.stripped.push(strip);
+            }
+            Effect::WantsText(wants) => self.wants_text = wants,
+            Effect::DecisionTook(_) => {}
+        }
+    }
+
+    /// What must hold after every step.
+    fn check(&self) {
+        assert!(self.replies.len() <= 1, "one reply at most");
+        assert!(self.resumed <= 1, "one resume at most");
+        assert!(self.replies.is_empty() || self.resumed == 0, "never both");
+        assert!(self.reports.len() <= 1, "one outcome at most");
+        assert!(self.questions.len() <= 2, "one question, and once more with text");
+        assert!(self.stripped.len() <= self.resumed);
+        if self.flow() == Flow::Continue {
+            assert_eq!(self.resumed, 1, "bytes go on only after a permit");
+        } else {
+            assert!(self.resumed == 0 || self.closed, "with a permit bytes go on");
+        }
+        let waits = self.started
+            && !self.closed
+            && !self.answered_by_envoy
+            && self.resumed == 0
+            && self.replies.is_empty();
+        match self.held() {
+            Some(held) => {
+                assert!(waits, "a hold of a call that is settled");
+                let longest = self.gate.body_timeout_us.max(self.gate.decision_timeout_us);
+                assert!(held.deadline_us <= self.now.monotonic_us + longest, "a hold without an end");
+                match held.owner {
+                    Owner::Callout(token) => {
+                        assert_eq!(Some(token), self.token, "nobody answers this callout")
+                    }
+                    Owner::Body => assert!(!self.body_over, "the body is over: nobody ends this hold"),
+                }
+            }
+            None => assert!(!waits, "a pause that nobody owns"),
+        }
+    }
+
+    pub(super) fn request(&mut self, request: &Request) {
+        let headers: Vec<(Vec<u8>, Vec<u8>)> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        let head = portcullis_bedrock::Head {
+            method: request.method.as_bytes(),
+            authority: HOST.as_bytes(),
+            path: request.path.as_bytes(),
+            headers: &headers,
+            server_name: Some(HOST.as_bytes()),
+            end_of_stream: request.end,
+        };
+        if !self.started {
+            self.started = !self.closed;
+            self.body_over = request.end;
+        }
+        self.step(Event::RequestHeaders { head, source: Some(b"10.0.0.7:40000") });
+    }
+
+    pub(super) fn body(&mut self, slice: &[u8], end: bool) {
+        // A host gives a body only after headers that promised one, and nothing after its end.
+        if self.started && !self.body_over {
+            self.body_over = end;
+            self.step(Event::RequestBody { slice, end });
+        }
+    }
+
+    pub(super) fn trailers(&mut self) {
+        if self.started && !self.body_over {
+            self.body_over = true;
+            self.step(Event::RequestTrailers);
+        }
+    }
+
+    /// The control plane answers the callout that is under way.
+    pub(super) fn answer(&mut self, answer: Answer) {
+        let Some(token) = self.token.take() else { return };
+        self.answer_to(token, answer, true);
+    }
+
+    /// Somebody answers a callout that is not under way.
+    pub(super) fn stray_answer(&mut self, number: u32, answer: Answer) {
+        if self.token == Some(Token(number)) {
+            return;
+        }
+        let before = self.fingerprint();
+        let token = self.token;
+        self.answer_to(Token(number), answer, false);
+        self.token = token;
+        assert_eq!(before, self.fingerprint(), "a stray answer did something");
+    }
+
+    fn answer_to(&mut self, token: Token, answer: Answer, expected: bool) {
+        let json = answer.json(self.call_id.as_str());
+        let status = if answer == Answer::Status500 { 500 } else { 200 };
+        let result = match answer {
+            Answer::NotSent => Err(CalloutFailure::NotSent),
+            Answer::Reset => Err(CalloutFailure::NoAnswer),
+            _ => Ok(CalloutReply { status, body: json.as_bytes() }),
+        };
+        let fails_open = self.gate.failure_mode == crate::config::FailureMode::Open;
+        let verdict = matches!(answer, Answer::Deny | Answer::Throttle | Answer::Pending);
+        self.may_permit = expected && (answer == Answer::Allow || fails_open && !verdict);
+        self.step(Event::CalloutDone { token, result });
+        self.may_permit = false;
+    }
+
+    pub(super) fn wait(&mut self, millis: u64) {
+        self.now.monotonic_us += millis * 1_000;
+        self.now.unix_ms += millis;
+        let late = self.held().is_some_and(|held| {
+            matches!(held.owner, Owner::Callout(_)) && self.now.monotonic_us >= held.deadline_us
+        });
+        self.may_permit = late && self.gate.failure_mode == crate::config::FailureMode::Open;
+        self.tick();
+        self.may_permit = false;
+    }
+
+    fn tick(&mut self) {
+        // Time may pass a deadline between steps; the adapter's tick comes right after.
+        self.step(Event::Tick);
+        let due = self.held().map(|held| held.deadline_us);
+        assert!(due.is_none_or(|due| due > self.now.monotonic_us), "a deadline that is over and still holds");
+    }
+
+    pub(super) fn response(&mut self, status: u16, upstream: bool, end: bool) {
+        if !self.started || self.answered_by_envoy || !self.added.is_empty() {
+            return;
+        }
+        // Before a permit only Envoy itself can answer; after our own reply its headers pass here, too.
+        let upstream = upstream && self.resumed == 1;
+        let origin = if upstream { Origin::Upstream } else { Origin::Envoy(b"request_payload_too_large") };
+        let head = ResponseHead {
+            status,
+            origin,
+            aws_request_id: upstream.then_some(b"aws-1"),
+            error_type: None,
+            end,
+        };
+        self.answered_by_envoy = self.resumed == 0 && self.replies.is_empty();
+        self.step(Event::ResponseHeaders(head));
+    }
+
+    pub(super) fn response_body(&mut self, slice: &[u8], end: bool) {
+        self.step(Event::ResponseBody { len: slice.len() as u64, slice, end });
+    }
+
+    pub(super) fn response_trailers(&mut self) {
+        self.step(Event::ResponseTrailers);
+    }
+
+    pub(super) fn close(&mut self, details: &'static str, flags: u64) {
+        let first = !self.closed;
+        if first {
+            let exchange = self.exchange.take().unwrap();
+            let gate = self.gate.clone();
+            let around = Surroundings { gate: &gate, now: self.now, wants_text: self.wants_text };
+            let (exchange, effects) =
+                exchange.step(Event::Closed(StreamEnd { details: details.as_bytes(), flags }), around);
+            for effect in effects {
+                self.take(effect);
+            }
+            self.closed = true;
+            self.exchange = Some(exchange);
+            self.check();
+            assert_eq!(self.held(), None);
+            assert_ne!(self.flow(), Flow::Continue);
+            let expected = usize::from(!self.questions.is_empty());
+            assert_eq!(
+                self.reports.len(),
+                expected,
+                "exactly one outcome for each call that was asked about"
+            );
+        } else {
+            self.step(Event::Closed(StreamEnd::default()));
+        }
+    }
+
+    fn fingerprint(&self) -> (usize, usize, usize, usize, usize, Flow, Option<Held>) {
+        (
+            self.questions.len(),
+            self.resumed,
+            self.replies.len(),
+            self.reports.len(),
+            self.counted.len(),
+            self.flow(),
+            self.held(),
+        )
+    }
+
+    /// The only outcome.
+    pub(super) fn outcome(&self) -> &Outcome {
+        assert_eq!(self.reports.len(), 1, "{:?}", self.reports);
+        self.reports.first().unwrap()
+    }
+
+    /// The only reply: status and type.
+    pub(super) fn reply(&self) -> (u16, &str) {
+        assert_eq!(self.replies.len(), 1, "{:?}", self.replies);
+        let reply = self.replies.first().unwrap();
+        let kind = reply.headers.iter().find(|(name, _)| *name == "x-amzn-errortype");
+        (reply.status, kind.map_or("", |(_, value)| value.as_str()))
+    }
+}
