@@ -20,7 +20,7 @@ pub struct KeyRing {
 }
 
 /// What to make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// `data`, `admin` or `aws`.
@@ -33,6 +33,25 @@ pub struct NewKey {
     /// The tenant of an `aws` key's principal.
     #[serde(default)]
     pub tenant: Option<String>,
+    /// A pair that the application has already, taken over as it is (kind `aws`); absent to make one.
+    #[serde(default)]
+    pub existing: Option<ExistingPair>,
+}
+
+/// An access key pair that was not made here.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExistingPair {
+    /// `AKIA…`: 20 characters of `A–Z2–7`.
+    pub access_key_id: String,
+    /// 16 to 128 visible characters.
+    pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for ExistingPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExistingPair").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
 }
 
 /// A key just made. Its secret is shown here, once, and never again.
@@ -149,8 +168,14 @@ impl KeyRing {
             let mut random = [0; 46];
             getrandom::fill(&mut random)?;
             let principal = wish.principal.as_deref().unwrap_or(&wish.name);
+            let pair = wish.existing.clone().map(|pair| (pair.access_key_id, pair.secret_access_key));
+            let (id, secret) = pair.unwrap_or_else(|| crate::tokens::aws_pair(&random));
+            if self.store.keys().await?.aws_keys.iter().any(|key| key.access_key_id == id) {
+                return Err(KeysError::Invalid(format!("there is a key `{id}` already, perhaps a revoked one")));
+            }
+            let tenant = wish.tenant.as_deref();
             let NewAwsKey { key, stored } =
-                NewAwsKey::new(&random, &wish.name, principal, wish.tenant.as_deref(), &self.master, now_ms)?;
+                NewAwsKey::new(id, secret, &wish.name, principal, tenant, &self.master, now_ms)?;
             self.store.add_aws_key(stored, event("key_created", &key.access_key_id, Some(&wish), actor)).await?;
             SecretKey {
                 id: key.access_key_id.clone(),
@@ -226,8 +251,20 @@ fn check(wish: &NewKey) -> Result<(), KeysError> {
     if [&wish.principal, &wish.tenant].into_iter().flatten().any(|text| too_long(text)) {
         return invalid("`principal` and `tenant` must have 1 to 128 characters, none of them control characters");
     }
+    if let Some(pair) = &wish.existing {
+        let id = &pair.access_key_id;
+        let shaped = id.len() == 20 && id.bytes().all(|byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte));
+        if !shaped {
+            return Err(KeysError::Invalid(format!("`{id}` is not an access key id: 20 characters of A–Z and 2–7")));
+        }
+        let secret = pair.secret_access_key.as_bytes();
+        if !(16..=128).contains(&secret.len()) || !secret.iter().all(u8::is_ascii_graphic) {
+            return invalid("`secret_access_key` must have 16 to 128 visible ASCII characters");
+        }
+    }
     match wish.kind.as_str() {
         "aws" => Ok(()),
+        "data" | "admin" if wish.existing.is_some() => invalid("an existing pair belongs to keys of kind `aws`"),
         "data" | "admin" if wish.principal.is_some() || wish.tenant.is_some() => {
             invalid("`principal` and `tenant` belong to keys of kind `aws`")
         }
@@ -239,7 +276,12 @@ fn check(wish: &NewKey) -> Result<(), KeysError> {
 fn event(what: &str, id: &str, wish: Option<&NewKey>, actor: &str) -> Event {
     let mut detail = serde_json::json!({ "what": what, "id": id });
     if let (Some(wish), Some(detail)) = (wish, detail.as_object_mut()) {
-        detail.insert("key".to_owned(), serde_json::json!(wish));
+        // Never the wish as it is: it may hold a secret.
+        let NewKey { kind, name, principal, tenant, existing } = wish;
+        let key = serde_json::json!({
+            "kind": kind, "name": name, "principal": principal, "tenant": tenant, "imported": existing.is_some(),
+        });
+        detail.insert("key".to_owned(), key);
     }
     Event { kind: EventKind::Admin, actor: actor.to_owned(), detail }
 }

@@ -11,7 +11,7 @@ mod record;
 
 pub use fault::Fault;
 pub use health::{BundleHealth, Health, StoreHealth};
-pub use keys::{KeyRing, KeySummary, KeysError, NewKey, SecretKey};
+pub use keys::{ExistingPair, KeyRing, KeySummary, KeysError, NewKey, SecretKey};
 pub use reaper::Reaper;
 
 use crate::bundle::ActiveBundle;

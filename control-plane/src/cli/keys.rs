@@ -2,7 +2,7 @@
 
 use super::client::{Client, Server, segment};
 use super::output::{Format, table};
-use crate::app::{KeyRing, KeySummary, NewKey, SecretKey};
+use crate::app::{ExistingPair, KeyRing, KeySummary, NewKey, SecretKey};
 use crate::config::DEFAULT_DATA_DIR;
 use crate::storage::{SqliteOptions, SqliteStore};
 use crate::tokens::{MasterKey, Tokens};
@@ -56,6 +56,12 @@ enum Command {
         /// The tenant of that principal
         #[arg(long)]
         tenant: Option<String>,
+        /// Take over this access key pair instead of making one (kind `aws`)
+        #[arg(long, value_name = "ID", requires = "secret_access_key")]
+        access_key_id: Option<String>,
+        /// Its secret; better from the environment than from the command line, which others can see
+        #[arg(long, value_name = "SECRET", env = "PORTCULLIS_IMPORT_SECRET_ACCESS_KEY", hide_env_values = true)]
+        secret_access_key: Option<String>,
     },
     /// List them, revoked ones included
     List,
@@ -80,8 +86,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let json = args.output == Format::Json;
     let mut out = stdout().lock();
     match args.command {
-        Command::Create { kind, name, principal, tenant } => {
-            let made = keys.create(NewKey { kind, name, principal, tenant })?;
+        Command::Create { kind, name, principal, tenant, access_key_id, secret_access_key } => {
+            let existing = access_key_id.zip(secret_access_key);
+            let existing = existing.map(|(access_key_id, secret_access_key)| ExistingPair { access_key_id, secret_access_key });
+            let made = keys.create(NewKey { kind, name, principal, tenant, existing })?;
             if json {
                 writeln!(out, "{}", serde_json::to_string_pretty(&made)?)?;
             } else if let Some(token) = made.token {

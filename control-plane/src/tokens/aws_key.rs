@@ -43,27 +43,21 @@ pub struct NewAwsKey {
 }
 
 impl NewAwsKey {
-    /// Makes one from random bytes. The id looks like a long-term AWS key's (`AKIA` and 16 of `A–Z2–7`), because SDKs and
-    /// secret scanners know that shape; the secret is 40 characters as AWS's are.
+    /// Seals the secret of a pair.
     ///
     /// # Errors
     /// [`MasterKeyError`] when the secret cannot be sealed.
     pub fn new(
-        random: &[u8; 46],
+        access_key_id: String,
+        secret: String,
         name: &str,
         principal: &str,
         tenant: Option<&str>,
         master: &MasterKey,
         now_ms: u64,
     ) -> Result<Self, MasterKeyError> {
-        let (id, secret) = random.split_at(16);
-        let access_key_id: String = "AKIA".chars().chain(id.iter().map(|byte| base32(byte % 32))).collect();
-        let key = AwsKey {
-            secret: STANDARD.encode(secret),
-            principal: principal.to_owned(),
-            tenant: tenant.map(str::to_owned),
-            access_key_id,
-        };
+        let key =
+            AwsKey { secret, principal: principal.to_owned(), tenant: tenant.map(str::to_owned), access_key_id };
         let stored = StoredAwsKey {
             access_key_id: key.access_key_id.clone(),
             sealed_secret: master.seal(&key.access_key_id, &key.secret)?,
@@ -75,6 +69,14 @@ impl NewAwsKey {
         };
         Ok(NewAwsKey { key, stored })
     }
+}
+
+/// A pair from random bytes: the access key id and its secret. The id looks like a long-term AWS key's (`AKIA` and 16 of
+/// `A–Z2–7`), because SDKs and secret scanners know that shape; the secret is 40 characters as AWS's are.
+#[must_use]
+pub fn aws_pair(random: &[u8; 46]) -> (String, String) {
+    let (id, secret) = random.split_at(16);
+    ("AKIA".chars().chain(id.iter().map(|byte| base32(byte % 32))).collect(), STANDARD.encode(secret))
 }
 
 /// The RFC 4648 digit of a value below 32.

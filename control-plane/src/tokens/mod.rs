@@ -9,7 +9,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-pub use aws_key::{AwsKey, AwsKeys, NewAwsKey};
+pub use aws_key::{AwsKey, AwsKeys, NewAwsKey, aws_pair};
 pub(crate) use bearer::sha256;
 pub use bearer::{Caller, Denied, Kind, NewToken, Tokens};
 pub use seal::{MasterKey, MasterKeyError};

@@ -60,7 +60,8 @@ fn master(byte: u8) -> MasterKey {
 
 #[test]
 fn virtual_keys_look_like_aws_keys_and_are_sealed() {
-    let made = NewAwsKey::new(&[0xfe; 46], "app", "payments", Some("emea"), &master(1), 5).unwrap();
+    let (id, secret) = aws_pair(&[0xfe; 46]);
+    let made = NewAwsKey::new(id, secret, "app", "payments", Some("emea"), &master(1), 5).unwrap();
     assert_eq!(made.key.access_key_id.len(), 20);
     assert!(made.key.access_key_id.starts_with("AKIA"));
     assert_eq!(made.key.secret.len(), 40);

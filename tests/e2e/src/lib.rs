@@ -3,6 +3,8 @@
 //! Every process listens on ports that the kernel picks, logs into a directory of its own, and dies with the test
 //! process. Nothing sleeps: what is waited for is a condition with a deadline ([`wait::until`]).
 
+#![allow(clippy::indexing_slicing, reason = "a test harness: an index that is not there is a failed test")]
+
 pub mod api;
 pub mod binaries;
 pub mod bundle;

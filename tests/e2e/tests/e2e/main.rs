@@ -2,6 +2,8 @@
 //!
 //! Modules follow the promises: what an application sees, what a bad call meets, what happens when a part fails.
 
+#![allow(clippy::indexing_slicing, reason = "tests: an index that is not there is a failed test")]
+
 mod application;
 mod bad_body;
 mod bad_head;
