@@ -7,7 +7,7 @@ use cargo_metadata::Message;
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Build the control plane, the fake Bedrock and the filter.
 ///
@@ -45,25 +45,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// # Errors
 /// A compiler failed; it has said why.
 pub(crate) fn build(toolchain: &Toolchain, release: bool) -> Result<Built> {
-    let mut cargo = shell::cargo();
-    cargo.args(["build", "--package", "portcullis", "--package", "fake-bedrock"]);
-    if release {
-        cargo.arg("--release");
-    }
-    let programs = programs(&mut cargo)?;
-    let program = |name: &str| {
-        let found = programs.iter().find(|path| path.file_name().is_some_and(|file| file == name));
-        found.cloned().with_context(|| format!("cargo built no program called `{name}`"))
-    };
+    let programs = programs(&["portcullis", "fake-bedrock"], release)?;
     Ok(Built {
-        portcullis: program("portcullis")?,
-        fake_bedrock: program("fake-bedrock")?,
+        portcullis: program(&programs, "portcullis")?,
+        fake_bedrock: program(&programs, "fake-bedrock")?,
         wasm: filter(toolchain)?,
     })
 }
 
-/// Runs a `cargo build` and gives back the programs it made, wherever cargo puts them on this machine.
-fn programs(cargo: &mut Command) -> Result<Vec<PathBuf>> {
+/// Builds the control plane alone, for its command line.
+///
+/// # Errors
+/// The compiler failed; it has said why.
+pub(crate) fn portcullis() -> Result<PathBuf> {
+    program(&programs(&["portcullis"], false)?, "portcullis")
+}
+
+fn program(programs: &[PathBuf], name: &str) -> Result<PathBuf> {
+    let found = programs.iter().find(|path| path.file_name().is_some_and(|file| file == name));
+    found.cloned().with_context(|| format!("cargo built no program called `{name}`"))
+}
+
+/// Builds these packages and gives back their programs, wherever cargo puts them on this machine.
+fn programs(packages: &[&str], release: bool) -> Result<Vec<PathBuf>> {
+    let mut cargo = shell::cargo();
+    cargo.arg("build").args(packages.iter().flat_map(|package| ["--package", package]));
+    if release {
+        cargo.arg("--release");
+    }
     cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cannot run cargo")?;
     let Some(output) = child.stdout.take() else { bail!("cargo gave no output") };

@@ -95,7 +95,7 @@ fn perform(step: Step, long: bool) -> Result<()> {
         Step::Fmt => shell::run(shell::cargo().args(["fmt", "--all", "--check"])),
         Step::Walls => walls::run(),
         Step::Links => links::run(),
-        Step::K8s => k8s::run(),
+        Step::K8s => k8s::run(&k8s::Arguments::default()),
         Step::Clippy => {
             let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
             shell::run(shell::cargo().args(clippy))

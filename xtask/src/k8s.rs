@@ -3,7 +3,7 @@
 
 mod checks;
 
-use crate::{paths, setup, shell};
+use crate::{build, paths, setup, shell};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_yaml_ng::{Deserializer, Value};
@@ -14,7 +14,17 @@ use std::process::Command;
 /// The oldest Kubernetes that the manifests are for: the first with `preStop: sleep` (and sidecar containers) on by default.
 const KUBERNETES: &str = "1.30.0";
 
-pub(crate) fn run() -> Result<()> {
+/// Render and validate the Kubernetes manifests, lint the Dockerfiles.
+///
+/// Every overlay with a gateway.yaml has the bootstrap.yaml that `portcullis envoy render` makes of it.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Arguments {
+    /// Write the bootstraps anew instead of checking them
+    #[arg(long)]
+    write: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if shell::which("kubectl").is_none() {
         bail!(
             "there is no kubectl on PATH: install kubectl 1.27 or newer (its built-in kustomize renders the manifests)"
@@ -23,6 +33,10 @@ pub(crate) fn run() -> Result<()> {
     let tools = setup::run()?;
     let programs = tools.python.parent().unwrap_or(&tools.python).to_path_buf();
 
+    let portcullis = build::portcullis()?;
+    for folder in folders()?.iter().filter(|folder| folder.join("gateway.yaml").exists()) {
+        bootstrap(&portcullis, folder, arguments.write)?;
+    }
     let rendered = tempfile::tempdir()?;
     for folder in folders()? {
         let name = paths::shown(&folder);
@@ -41,6 +55,17 @@ pub(crate) fn run() -> Result<()> {
         println!("{name}: {} objects, valid for Kubernetes {KUBERNETES}", objects.len());
     }
     dockerfiles(&programs)
+}
+
+/// Holds the bootstrap to its source.
+fn bootstrap(portcullis: &Path, folder: &Path, write: bool) -> Result<()> {
+    let mut render = Command::new(portcullis);
+    render.args(["envoy", "render", "--config"]).arg(folder.join("gateway.yaml"));
+    render.arg("--output").arg(folder.join("bootstrap.yaml"));
+    if !write {
+        render.arg("--check");
+    }
+    shell::output(&mut render).map(drop).context("`cargo xtask k8s --write` writes it anew")
 }
 
 /// The base and every overlay.

@@ -49,7 +49,7 @@ enum Command {
     /// Check the dependency walls of walls.toml
     Walls,
     /// Render and validate the Kubernetes manifests, lint the Dockerfiles
-    K8s,
+    K8s(k8s::Arguments),
     /// Check that links between the Markdown files lead somewhere
     Links,
 }
@@ -74,7 +74,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Walls => walls::run(),
-        Command::K8s => k8s::run(),
+        Command::K8s(arguments) => k8s::run(&arguments),
         Command::Links => links::run(),
     }
 }
