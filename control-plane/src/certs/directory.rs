@@ -66,7 +66,13 @@ impl Directory {
     ///
     /// # Errors
     /// There is a CA already and `force` is not set; a name is wrong; files cannot be written.
-    pub fn init(&self, plan: &Plan, system_cas: Option<&Path>, force: bool, now: Duration) -> anyhow::Result<Written> {
+    pub fn init(
+        &self,
+        plan: &Plan,
+        system_cas: Option<&Path>,
+        force: bool,
+        now: Duration,
+    ) -> anyhow::Result<Written> {
         let permitted = plan.permitted()?;
         if !force && (self.path("ca.pem").exists() || self.path("ca.key").exists()) {
             bail!(
@@ -75,9 +81,14 @@ impl Directory {
             );
         }
         let public = system_cas
-            .map(|path| fs::read_to_string(path).with_context(|| format!("cannot read `{}` (--system-cas names another file)", path.display())))
+            .map(|path| {
+                fs::read_to_string(path).with_context(|| {
+                    format!("cannot read `{}` (--system-cas names another file)", path.display())
+                })
+            })
             .transpose()?;
-        fs::create_dir_all(self.path("leaves")).with_context(|| format!("cannot make `{}`", self.root.display()))?;
+        fs::create_dir_all(self.path("leaves"))
+            .with_context(|| format!("cannot make `{}`", self.root.display()))?;
         let authority = Authority::create(&permitted, Validity { now, days: plan.ca_days })?;
         let bundle = format!("{}{}", authority.cert_pem(), public.as_deref().unwrap_or_default());
         write(&self.path("ca.key"), authority.key_pem(), 0o600)?;
@@ -92,8 +103,9 @@ impl Directory {
     /// There is no CA, it has expired, it may not certify a name, or files cannot be written.
     pub fn renew(&self, change: impl FnOnce(&mut Plan), now: Duration) -> anyhow::Result<Written> {
         let saved = self.read("plan.json")?;
-        let mut saved: Saved = serde_json::from_str(&saved)
-            .with_context(|| format!("`{}` is not what `certs init` wrote", self.path("plan.json").display()))?;
+        let mut saved: Saved = serde_json::from_str(&saved).with_context(|| {
+            format!("`{}` is not what `certs init` wrote", self.path("plan.json").display())
+        })?;
         change(&mut saved.plan);
         for leaf in saved.plan.leaves()? {
             if let Some(host) = leaf.hosts.iter().find(|host| !saved.permitted.contains(host)) {
@@ -105,7 +117,9 @@ impl Directory {
         }
         let expires = Duration::from_secs(saved.ca_expires_unix);
         if expires <= now {
-            bail!("the CA has expired: `certs init --force` makes a new one, which every application must then trust");
+            bail!(
+                "the CA has expired: `certs init --force` makes a new one, which every application must then trust"
+            );
         }
         let authority = Authority::existing(self.read("ca.pem")?, self.read("ca.key")?, expires);
         self.generation(&authority, &saved.plan, saved.permitted, now)
@@ -131,8 +145,11 @@ impl Directory {
             write(&fresh.join("ca.pem"), authority.cert_pem(), 0o644)?;
             for leaf in &leaves {
                 let issued = authority.issue(leaf, validity)?;
-                let (pem, key, sds) =
-                    (format!("{}.pem", leaf.name), format!("{}.key", leaf.name), format!("{}.sds.yaml", leaf.name));
+                let (pem, key, sds) = (
+                    format!("{}.pem", leaf.name),
+                    format!("{}.key", leaf.name),
+                    format!("{}.sds.yaml", leaf.name),
+                );
                 write(&fresh.join(&pem), &issued.cert_pem, 0o644)?;
                 write(&fresh.join(&key), &issued.key_pem, 0o600)?;
                 write(&fresh.join(&sds), &sds_file(&leaf.name, &mount), 0o644)?;
@@ -153,8 +170,9 @@ impl Directory {
 
     fn read(&self, name: &str) -> anyhow::Result<String> {
         let path = self.path(name);
-        fs::read_to_string(&path)
-            .with_context(|| format!("cannot read `{}`: is this a directory that `certs init` made?", path.display()))
+        fs::read_to_string(&path).with_context(|| {
+            format!("cannot read `{}`: is this a directory that `certs init` made?", path.display())
+        })
     }
 }
 
@@ -191,7 +209,8 @@ fn swap(leaves: &Path, fresh: &Path, names: &[String]) -> anyhow::Result<()> {
     for entry in fs::read_dir(leaves)?.flatten() {
         let path = entry.path();
         let name = entry.file_name();
-        let stale_generation = name.to_string_lossy().starts_with("..") && name != DATA && name != *generation;
+        let stale_generation =
+            name.to_string_lossy().starts_with("..") && name != DATA && name != *generation;
         if stale_generation && path.is_dir() && !path.is_symlink() {
             fs::remove_dir_all(&path)?;
         } else if path.is_symlink() && !path.exists() {

@@ -99,11 +99,16 @@ fn init(args: Init, now: Duration) -> anyhow::Result<()> {
     let system_cas = args.with_system_cas.then_some(args.system_cas.as_path());
     let written = directory.init(&plan, system_cas, args.force, now)?;
     report(&written);
-    let show = |name: &str| std::path::absolute(directory.path(name)).unwrap_or_default().display().to_string();
+    let show =
+        |name: &str| std::path::absolute(directory.path(name)).unwrap_or_default().display().to_string();
     println!(
         "\nnext:\n  applications  AWS_CA_BUNDLE={bundle}   (Python SDK, CLI{only})\n                NODE_EXTRA_CA_CERTS={ca}   (JavaScript)\n                keytool -importcert -noprompt -alias portcullis -file {ca} -keystore …   (Java)\n  gateway.yaml  tls: {{dir: {leaves}}}\n  keep secret   {key}: whoever has it can pose as Bedrock to your applications\n  renew         portcullis certs renew --dir {dir}   before the leaves expire; Envoy need not restart",
         bundle = show("bundle.pem"),
-        only = if args.with_system_cas { "" } else { "; add --with-system-cas if they call other https services, too" },
+        only = if args.with_system_cas {
+            ""
+        } else {
+            "; add --with-system-cas if they call other https services, too"
+        },
         ca = show("ca.pem"),
         leaves = show("leaves"),
         key = show("ca.key"),

@@ -40,7 +40,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let text = read(&render.config)?;
     let config = Config::parse(&text).with_context(|| format!("`{}` is refused", render.config.display()))?;
     if config.filter.fail_open {
-        eprintln!("warning: failure_mode is open: calls pass undecided and unrecorded while no decision can be had");
+        eprintln!(
+            "warning: failure_mode is open: calls pass undecided and unrecorded while no decision can be had"
+        );
     }
     let bootstrap = portcullis_envoy::render(&config);
     match render.output {
@@ -62,7 +64,11 @@ fn read(path: &Path) -> anyhow::Result<String> {
 
 fn check(output: &Path, bootstrap: &str) -> anyhow::Result<()> {
     let there = read(output)?;
-    anyhow::ensure!(there == bootstrap, "`{}` is not what gateway.yaml says: render it again", output.display());
+    anyhow::ensure!(
+        there == bootstrap,
+        "`{}` is not what gateway.yaml says: render it again",
+        output.display()
+    );
     Ok(())
 }
 
@@ -71,7 +77,8 @@ fn check(output: &Path, bootstrap: &str) -> anyhow::Result<()> {
 fn write(output: &Path, bootstrap: &str) -> anyhow::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut name = output.file_name().with_context(|| format!("`{}` is not a file", output.display()))?.to_os_string();
+    let mut name =
+        output.file_name().with_context(|| format!("`{}` is not a file", output.display()))?.to_os_string();
     name.push(".new");
     let fresh = output.with_file_name(name);
     let _ = std::fs::remove_file(&fresh);
