@@ -7,6 +7,12 @@
 //! * `stream.rs` is one exchange;
 //! * `shared.rs` is what a VM's exchanges share.
 //!
+//! Statistics (Envoy puts `wasmcustom.` before each name): the counters of [`portcullis_gate::Metric`]; histogram
+//! `portcullis.decision_us`, microseconds from question to answer; gauges `portcullis.held` and
+//! `portcullis.outcomes.waiting`, sums over all VMs, and `portcullis.vm_memory_bytes`, the largest VM's memory (each worker
+//! thread has a VM, the main thread another, so a self-test passes `workers + 1` times). What a VM held when it trapped
+//! stays in the sums.
+//!
 //! Hosts: Envoy 1.35 or later (`allow_on_headers_stop_iteration`), proxy-wasm ABI 0.2.1.
 
 mod host;

@@ -30,7 +30,8 @@ pub(crate) struct Root {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Life {
     Serving,
-    /// The host is done with it, and waits until its outcomes are delivered.
+    /// The host is done with it (a new configuration): what waits is sent at once. Envoy does not wait for long; what
+    /// is not delivered then is found by the control plane as decisions without an outcome.
     Leaving,
 }
 
