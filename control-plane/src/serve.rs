@@ -4,7 +4,7 @@
 //! ten thousand rules or a scrape never stands before a call.
 
 use crate::app::{App, KeyRing, Reaper};
-use crate::bundle::ActiveBundle;
+use crate::bundle::{self, ActiveBundle, WatchOptions};
 use crate::config::Config;
 use crate::http::{self, Address, Listener};
 use crate::storage::{Event, EventKind, SqliteOptions, SqliteStore, Store};
@@ -53,8 +53,15 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     };
     let keys = KeyRing::load(Arc::clone(&store), Tokens::with_fixed(config.tokens.clone()), master).await?;
     warn_of_missing_tokens(&keys.tokens);
-    let (bundle, _watcher) = open_bundle(config.bundle.as_deref());
-    let app = Arc::new(App::new(store, bundle, keys, telemetry, config.settings));
+    let watch = config.bundle.as_ref().map(|dir| bundle::watch(dir, WatchOptions::default())).transpose()?;
+    let active = match &watch {
+        Some(watch) => watch.active().clone(),
+        None => {
+            tracing::warn!("no bundle was given, so every call is refused; see --bundle");
+            ActiveBundle::empty()
+        }
+    };
+    let app = Arc::new(App::new(store, active, keys, telemetry, config.settings));
 
     let (stop, stopped) = watch::channel(false);
     let admin = Listener::bind(&config.admin_addr)
@@ -84,6 +91,7 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     for task in [reaper, chronicle, upkeep] {
         task.abort();
     }
+    drop(watch);
     tracing::info!("stopped");
     Ok(())
 }
@@ -134,11 +142,6 @@ fn data_runtime(threads: usize) -> std::io::Result<Runtime> {
     } else {
         Builder::new_multi_thread().worker_threads(threads).thread_name("data-plane").enable_all().build()
     }
-}
-
-fn open_bundle(directory: Option<&Path>) -> (ActiveBundle, ()) {
-    let _ = directory;
-    (ActiveBundle::empty(), ())
 }
 
 fn warn_of_missing_tokens(tokens: &Tokens) {

@@ -1,8 +1,11 @@
 //! A question becomes a call that policy understands. Strings move, none is copied.
 
+use portcullis_bedrock::OPERATIONS;
 use portcullis_policy::{Agent, Call, Credential, Model, Network, Principal, Request, Text};
 use portcullis_protocol::{CredentialKind, DecisionRequest, Entrance};
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 
 /// What policy does not need and the record does.
 #[derive(Debug, Default)]
@@ -114,9 +117,13 @@ pub(super) fn ip_of(address: &str) -> String {
 }
 
 /// Kind of call; empty where not known.
-fn action_type(_operation: &str, _service: Option<&str>) -> &'static str {
-    ""
+fn action_type(operation: &str, service: Option<&str>) -> &'static str {
+    service.and_then(|service| KINDS.get(&(service, operation)).copied()).unwrap_or_default()
 }
+
+static KINDS: LazyLock<HashMap<(&str, &str), &'static str>> = LazyLock::new(|| {
+    OPERATIONS.iter().map(|operation| ((operation.service, operation.name), operation.action_type())).collect()
+});
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +138,14 @@ mod tests {
         for value in [Entrance::PassThrough, Entrance::Resign] {
             assert_eq!(serde_json::to_value(value).unwrap(), entrance(value));
         }
+    }
+
+    #[test]
+    fn kinds_come_from_the_operations() {
+        assert_eq!(action_type("Converse", Some("bedrock-runtime")), "model_invoked");
+        assert_eq!(action_type("InvokeAgent", Some("bedrock-agent-runtime")), "agent_invoked");
+        assert_eq!(action_type("Converse", None), "");
+        assert_eq!(action_type("Unknown", Some("bedrock-runtime")), "");
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub mod certs;
 mod client;
 pub mod envoy;
 pub mod keys;
-mod output;
+pub mod output;
 pub mod policy;
 pub mod serve;
 

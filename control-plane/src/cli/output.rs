@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 /// How to print.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
+pub enum Format {
     /// Columns.
     #[default]
     Table,
