@@ -43,8 +43,7 @@ pub(crate) struct Entry {
 /// Parses one file. `None` when it is no good, or empty; the report then has an error.
 pub(crate) fn parse(path: &str, bytes: &[u8], report: &mut Report) -> Option<Rc<Node>> {
     let text = utf8(path, bytes, report)?;
-    // JSON allows tabs between tokens, YAML does not everywhere; inside JSON strings they cannot stand raw.
-    let text = if path.ends_with(".json") { Cow::Owned(text.replace('\t', " ")) } else { Cow::Borrowed(text) };
+    let text = if path.ends_with(".json") { Cow::Owned(json_as_yaml(text)) } else { Cow::Borrowed(text) };
     match Builder::default().run(&text) {
         Ok(Some(node)) => Some(node),
         Ok(None) => {
@@ -71,6 +70,37 @@ fn utf8<'a>(path: &str, bytes: &'a [u8], report: &mut Report) -> Option<&'a str>
             None
         }
     }
+}
+
+/// The two things that JSON allows and YAML does not: tabs between tokens (inside JSON's strings they cannot stand raw),
+/// and a character outside the basic plane escaped as two surrogates.
+fn json_as_yaml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, surrogates(chars.as_str())) {
+            ('\t', _) => out.push(' '),
+            ('\\', Some(character)) => {
+                out.push_str(&format!("\\U{:08X}", u32::from(character)));
+                chars.by_ref().take(11).for_each(drop);
+            }
+            ('\\', None) => {
+                out.push(c);
+                out.extend(chars.next());
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The character of `uD83D\uDE00` at the start of the text.
+fn surrogates(text: &str) -> Option<char> {
+    let unit = |at: usize| u16::from_str_radix(text.get(at..at + 4)?, 16).ok();
+    if !(text.starts_with('u') && text.get(5..7) == Some("\\u")) {
+        return None;
+    }
+    char::decode_utf16([unit(1)?, unit(7)?]).next()?.ok().filter(|c| *c > '\u{ffff}')
 }
 
 type Failure = (Pos, String);

@@ -97,3 +97,28 @@ fn measure() {
         );
     }
 }
+
+/// Five megabytes of what a scanner may choke on: no stack overflow, no quadratic time.
+#[test]
+#[ignore = "a measurement"]
+fn hostile_files() {
+    let limit = usize::try_from(crate::MAX_FILE_BYTES).unwrap();
+    let pieces = [
+        "[", "{", "- ", "? ", "a: ", "a: b\n", "- a\n", "\"", "'", "&a ", "*a ", "!", "!!", "%", "#", "\t", " ", "\n", "|\n", ">",
+        "---\n", "...\n", ",", ":", "[a, ", "{a: ", "x", "\\", "\"\\x", "- - ", "\u{feff}", "\r", "a\n  b\n", "&a a: *a\n",
+        "[&a x, *a],", "é", "]", "}", "? [", "- |\n a\n", "a\n", "{? ", "[? ", "&a [", "!a [", "\" \" ", "[[],",
+    ];
+    for piece in pieces {
+        let text = piece.repeat(limit / piece.len());
+        for prefix in ["", "[", "{", "a: ", "\"", "- "] {
+            let text = format!("{prefix}{}", &text[..text.floor_char_boundary(limit - prefix.len())]);
+            let files = [file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n"), file("rules/a.yaml", &text)];
+            let start = Instant::now();
+            let error = compile(&files).map(|_| ()).unwrap_err();
+            let took = start.elapsed();
+            if took.as_millis() > 300 {
+                println!("{took:?} for {prefix:?} + {piece:?}: {}", error.diagnostics[0].message);
+            }
+        }
+    }
+}
