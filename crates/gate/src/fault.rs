@@ -17,7 +17,7 @@ pub enum Fault {
     DispatchFailed,
     /// The callout ended without an HTTP answer.
     NoAnswer,
-    /// An HTTP status other than 200. Envoy's own 503 (no connection) and 504 (callout timeout) come this way, too.
+    /// An HTTP status other than 200 and 504. Envoy's own 503 (no connection) comes this way, too.
     BadStatus,
     /// Not the JSON of an answer.
     BadAnswer,
@@ -29,7 +29,7 @@ pub enum Fault {
     NoDecisionId,
     /// The control plane asked for text that it already had.
     TextTwice,
-    /// Nothing came before the deadline.
+    /// Nothing came before the deadline: the gate's own, or the callout's, which Envoy ends with a 504.
     Deadline,
 }
 
@@ -84,8 +84,10 @@ pub(crate) fn judge(
         CalloutFailure::NotSent => Fault::DispatchFailed,
         CalloutFailure::NoAnswer => Fault::NoAnswer,
     })?;
-    if reply.status != 200 {
-        return Err(Fault::BadStatus);
+    match reply.status {
+        200 => {}
+        504 => return Err(Fault::Deadline),
+        _ => return Err(Fault::BadStatus),
     }
     let answer: DecisionAnswer = serde_json::from_slice(reply.body).map_err(|_| unreadable(reply.body))?;
     if answer.call_id != call_id.as_str() {

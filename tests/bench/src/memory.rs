@@ -17,7 +17,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// A call was not answered 200.
 pub(crate) fn run(runtime: &tokio::runtime::Runtime, bench: &Bench, bodies: usize) -> Result<Outcome> {
     let gate = bench.envoy(Variant::Gate)?;
-    let before = gate.stat("portcullis.vm.memory_bytes")? as f64 / MIB;
+    let before = gate.stat("portcullis.vm_memory_bytes")? as f64 / MIB;
     let image = "QUJD".repeat(24 * 1024 * 1024 / 4 - 64);
     let body = format!(
         r#"{{"messages":[{{"role":"user","content":[{{"image":{{"format":"png","source":{{"bytes":"{image}"}}}}}},{{"text":"what is this"}}]}}]}}"#
@@ -37,7 +37,7 @@ pub(crate) fn run(runtime: &tokio::runtime::Runtime, bench: &Bench, bodies: usiz
         }
     };
     runtime.block_on(load::send(&plan, bodies, progress)).context("24 MiB bodies")?;
-    let after = gate.stat("portcullis.vm.memory_bytes")? as f64 / MIB;
+    let after = gate.stat("portcullis.vm_memory_bytes")? as f64 / MIB;
     Ok(Outcome {
         case: format!("VM memory after {bodies} bodies of 24 MiB"),
         baseline: "before the first".to_owned(),

@@ -48,6 +48,8 @@ impl Bench {
             timeout_ms: 5000,
             filter: String::new(),
             concurrency: 1,
+            gateway: true,
+            patches: Vec::new(),
         };
         let prepared = Prepared::make(directory.path(), &setting)?;
         let rendered = std::fs::read_to_string(&prepared.bootstrap)?;

@@ -30,6 +30,10 @@ pub struct Setting {
     pub filter: String,
     /// Worker threads.
     pub concurrency: u32,
+    /// With the re-signing gateway.
+    pub gateway: bool,
+    /// Text to replace in the rendered bootstrap.
+    pub patches: Vec<(String, String)>,
 }
 
 /// Certificates and a bootstrap, ready to start.
@@ -81,6 +85,12 @@ impl Prepared {
             .arg(&bootstrap)
             .output()?;
         ensure!(rendered.status.success(), "envoy render: {}", String::from_utf8_lossy(&rendered.stderr));
+        let mut text = std::fs::read_to_string(&bootstrap)?;
+        for (from, to) in &setting.patches {
+            ensure!(text.contains(from), "the bootstrap does not contain `{from}`");
+            text = text.replace(from, to);
+        }
+        std::fs::write(&bootstrap, text)?;
         Ok(Self {
             bootstrap,
             ca: certificates.join("ca.pem"),
@@ -173,12 +183,14 @@ impl Envoy {
             let (status, text) = self.admin.get("/ready")?;
             ensure!(status == 200, "/ready: {status} {text}");
             let (_, listeners) = self.admin.get("/listeners?format=json")?;
-            ensure!(port(&listeners, "gateway").is_ok(), "no gateway listener yet");
+            ensure!(port(&listeners, "transparent").is_ok(), "no listener yet");
             Ok(listeners)
         })?;
         self.egress = port(&listeners, "egress")?;
         self.transparent = port(&listeners, "transparent")?;
-        self.gateway = port(&listeners, "gateway")?;
+        if self.from.setting.gateway {
+            self.gateway = port(&listeners, "gateway")?;
+        }
         *self.lock() = Some(process);
         if !self.gated {
             return Ok(());
@@ -214,18 +226,21 @@ fn portcullis(arguments: &[&str], last: &Path) -> Result<()> {
 
 fn gateway_file(setting: &Setting, certificates: &Path) -> Result<String> {
     let (id, secret) = crate::fake::GATEWAY;
-    Ok(format!(
-        "node: e2e
-regions: [{REGIONS}]
-listeners:
-  egress: {{address: 127.0.0.1, port: 0}}
-  transparent: {{address: 127.0.0.1, port: 0}}
+    let gateway = format!(
+        "
   gateway:
     address: 127.0.0.1
     port: 0
     region: us-east-1
     services: [bedrock-runtime, bedrock-agent-runtime]
-    credential: {{access_key_id: {id}, secret_access_key: \"{secret}\"}}
+    credential: {{access_key_id: {id}, secret_access_key: \"{secret}\"}}"
+    );
+    Ok(format!(
+        "node: e2e
+regions: [{REGIONS}]
+listeners:
+  egress: {{address: 127.0.0.1, port: 0}}
+  transparent: {{address: 127.0.0.1, port: 0}}{}
 control_plane: {{address: \"{}\", timeout_ms: {}}}
 filter:
   path: {}
@@ -234,6 +249,7 @@ tls: {{dir: {}}}
 upstream: {{address: \"{}\", ca_file: {}}}
 admin: {{address: 127.0.0.1, port: 0}}
 ",
+        if setting.gateway { gateway.as_str() } else { "" },
         setting.control_plane,
         setting.timeout_ms,
         binaries::wasm()?.display(),

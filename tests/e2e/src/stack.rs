@@ -42,6 +42,8 @@ pub struct Builder {
     filter: String,
     serve: Vec<String>,
     concurrency: u32,
+    gateway: bool,
+    patches: Vec<(String, String)>,
 }
 
 impl Default for Builder {
@@ -53,11 +55,27 @@ impl Default for Builder {
             filter: String::new(),
             serve: Vec::new(),
             concurrency: 1,
+            gateway: true,
+            patches: Vec::new(),
         }
     }
 }
 
 impl Builder {
+    /// No re-signing gateway (which `failure_mode: open` forbids).
+    #[must_use]
+    pub fn without_gateway(mut self) -> Self {
+        self.gateway = false;
+        self
+    }
+
+    /// Replaces text in the rendered bootstrap: for what `gateway.yaml` rightly has no key for.
+    #[must_use]
+    pub fn patch(mut self, from: &str, to: &str) -> Self {
+        self.patches.push((from.to_owned(), to.to_owned()));
+        self
+    }
+
     /// More bundle files (or others of the same name).
     #[must_use]
     pub fn bundle(mut self, files: &[(&str, &str)]) -> Self {
@@ -135,6 +153,8 @@ impl Builder {
             timeout_ms: self.timeout_ms,
             filter: self.filter.clone(),
             concurrency: self.concurrency,
+            gateway: self.gateway,
+            patches: self.patches.clone(),
         }
     }
 }

@@ -10,13 +10,13 @@ pub(crate) const OPERATIONS: &str = r#"
 M = 'anthropic.claude-3-5-sonnet-20241022-v2:0'
 def converse(m=M): return client('bedrock-runtime').converse(modelId=m, messages=[{'role':'user','content':[{'text':MARK+' hello'}]}])['output']['message']['content'][0]['text']
 def converse_stream(m=M):
-    events = [list(e)[0] for e in client('bedrock-runtime').converse_stream(modelId=m, messages=[{'role':'user','content':[{'text':MARK+' hello'}]}])['stream']]
+    events = [list(e)[0] for e in client('bedrock-runtime').converse_stream(modelId=m, messages=[{'role':'user','content':[{'text':MARK+' hello, streamed'}]}])['stream']]
     assert 'messageStop' in events and 'metadata' in events, events
     return events[0]
-BODY = json.dumps({'anthropic_version':'bedrock-2023-05-31','max_tokens':64,'messages':[{'role':'user','content':MARK+' hello'}]})
-def invoke_model(m=M): return json.loads(client('bedrock-runtime').invoke_model(modelId=m, body=BODY)['body'].read())['role']
+def body(text): return json.dumps({'anthropic_version':'bedrock-2023-05-31','max_tokens':64,'messages':[{'role':'user','content':MARK+text}]})
+def invoke_model(m=M): return json.loads(client('bedrock-runtime').invoke_model(modelId=m, body=body(' hello'))['body'].read())['role']
 def invoke_model_with_response_stream(m=M):
-    chunks = [json.loads(e['chunk']['bytes']) for e in client('bedrock-runtime').invoke_model_with_response_stream(modelId=m, body=BODY)['body']]
+    chunks = [json.loads(e['chunk']['bytes']) for e in client('bedrock-runtime').invoke_model_with_response_stream(modelId=m, body=body(' streamed'))['body']]
     assert chunks[-1]['type'] == 'message_stop', chunks[-1]
     return chunks[0]['type']
 def invoke_agent(m=None):
@@ -116,6 +116,7 @@ out({'headers': r['ResponseMetadata']['HTTPHeaders'], 'sha256': requests[0]['sha
     ] {
         ensure!(text.contains(expected), "no `{expected}` in {text}");
     }
+    ensure!(record["assurance"] == "confirmed", "{}", record["assurance"]);
     ensure!(!text.contains("sample-secret"), "a secret is in the record");
     Ok(())
 }
@@ -134,7 +135,7 @@ fn a_key_that_aws_refuses_is_recorded_as_rejected() -> Result<()> {
     })
 }
 
-/// The outcome's kind, wherever the record carries it.
+/// The outcome's state.
 pub(crate) fn outcome(record: &Value) -> &str {
-    record["outcome"]["outcome"].as_str().or_else(|| record["outcome"].as_str()).unwrap_or("none")
+    record["outcome"]["state"].as_str().unwrap_or("none")
 }

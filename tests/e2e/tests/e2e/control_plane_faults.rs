@@ -133,7 +133,7 @@ fn control_plane_needs_text_twice() -> Result<()> {
 
 #[test]
 fn failure_mode_open_is_loud() -> Result<()> {
-    let stack = Builder::default().filter("failure_mode: open").start()?;
+    let stack = Builder::default().filter("failure_mode: open").without_gateway().start()?;
     stack.control_plane.kill();
     let seen = python::ask(&stack.egress(e2e::fake::APP_ONE), &script("open", "out(caught(converse))"))?;
     ensure!(seen["ok"].is_string(), "asked to fail open: {seen}");

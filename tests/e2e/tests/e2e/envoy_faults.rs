@@ -26,7 +26,12 @@ fn envoy_restart() -> Result<()> {
 
 #[test]
 fn a_trapped_vm_lets_nothing_out_and_comes_back() -> Result<()> {
-    let stack = Builder::default().filter("debug_trap_header: x-trap").start()?;
+    let stack = Builder::default()
+        .patch(
+            "\"failure_mode\": \"closed\"",
+            "\"failure_mode\": \"closed\", \"allow_debug\": true, \"debug_trap_header\": \"x-trap\"",
+        )
+        .start()?;
     let request = signed(converse("trap"))?.header("x-trap", "now");
     let mut connection = tunnel(&stack, HOST, HOST)?;
     connection.send(&request.to_http1())?;

@@ -67,18 +67,21 @@ fn no_header_is_added_changed_or_lost_on_the_way() -> Result<()> {
     let answer = send(&stack, &request.to_http1())?;
     ensure!(answer.status == 200, "{}", answer.text());
     let arrived = stack.fake.calls_with_body(&request.body_sha256())?;
-    let mut names: Vec<String> = arrived[0]["headers"]
+    let pair = |name: &str, value: &str| format!("{}: {value}", name.to_lowercase());
+    let mut seen: Vec<String> = arrived[0]["headers"]
         .as_array()
-        .context("the fake records header names")?
+        .context("the fake records headers")?
         .iter()
-        .filter_map(|name| name.as_str().map(str::to_owned))
+        .filter_map(|header| Some(pair(header[0].as_str()?, header[1].as_str()?)))
         .collect();
-    let mut expected: Vec<String> = request.headers.iter().map(|(name, _)| name.to_lowercase()).collect();
-    expected.extend(["host".to_owned(), "content-length".to_owned()]);
-    names.sort();
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let mut expected: Vec<String> =
+        request.headers.iter().map(|(name, value)| pair(name, &text(value))).collect();
+    expected.extend([pair("host", HOST), pair("content-length", &request.body.len().to_string())]);
+    seen.sort();
     expected.sort();
-    println!("sent    {expected:?}\narrived {names:?}");
-    ensure!(names == expected, "headers differ");
+    println!("sent    {expected:#?}\narrived {seen:#?}");
+    ensure!(seen == expected, "headers differ");
     Ok(())
 }
 
