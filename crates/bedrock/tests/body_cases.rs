@@ -1,4 +1,5 @@
 //! The cases of `testdata/bodies`: every family's facts, every refused body, however the bytes arrive.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod body_common;
 
@@ -154,8 +155,11 @@ fn repeated_keys_are_found_among_many() {
 #[test]
 fn text_and_lists_are_cut_at_their_caps_and_say_so() {
     let limits = Limits { max_text_bytes: 10, ..Limits::default() };
-    for (text, kept) in [("0123456789", "0123456789"), ("01234567\u{20ac}x", "01234567"), ("0123456789x", "0123456789")] {
-        let json = serde_json::json!({"messages": [{"content": [{"text": text}, {"text": "z"}]}]}).to_string();
+    for (text, kept) in
+        [("0123456789", "0123456789"), ("01234567\u{20ac}x", "01234567"), ("0123456789x", "0123456789")]
+    {
+        let json =
+            serde_json::json!({"messages": [{"content": [{"text": text}, {"text": "z"}]}]}).to_string();
         for size in [1, 5, 1_000] {
             let body = read(&CONVERSE, limits, json.as_bytes(), size).expect("sound");
             assert_eq!((body.text.as_str(), body.text_truncated), (kept, true), "{text} in slices of {size}");
@@ -165,7 +169,8 @@ fn text_and_lists_are_cut_at_their_caps_and_say_so() {
     let body = read(&CONVERSE, limits, fits.as_bytes(), 4).expect("sound");
     assert_eq!((body.text.as_str(), body.text_truncated), ("01234567\nz", false));
 
-    let tools: Vec<_> = (0..300).map(|n| serde_json::json!({"toolSpec": {"name": format!("t{n}")}})).collect();
+    let tools: Vec<_> =
+        (0..300).map(|n| serde_json::json!({"toolSpec": {"name": format!("t{n}")}})).collect();
     let json = serde_json::json!({"toolConfig": {"tools": tools}}).to_string();
     let body = read(&CONVERSE, Limits::default(), json.as_bytes(), 50).expect("sound");
     assert_eq!((body.tools.len(), body.truncated), (256, true));

@@ -1,4 +1,5 @@
 //! However a client cuts a body, the gate reads the same; whatever it sends, the gate only refuses.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod body_common;
 
@@ -20,12 +21,13 @@ fn read_cut(plan: &BodyPlan, limits: Limits, body: &[u8], cuts: &[usize]) -> Res
 
 fn corpus() -> Vec<(BodyPlan, Vec<u8>)> {
     let good = cases().into_iter().map(|case| (case.kind.clone(), case.body.get().as_bytes().to_vec()));
-    let bad = bad().into_iter().map(|case| (case.kind.clone().unwrap_or("Converse".to_owned()), case.bytes()));
+    let bad =
+        bad().into_iter().map(|case| (case.kind.clone().unwrap_or("Converse".to_owned()), case.bytes()));
     good.chain(bad).map(|(name, bytes)| (BodyPlan::RequiredJson(kind(&name)), bytes)).collect()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases_wanted(), ..ProptestConfig::default() })]
 
     #[test]
     fn any_cuts_of_any_mutation_read_the_same(
@@ -55,4 +57,9 @@ proptest! {
             prop_assert!(body.text.len() <= max_text_bytes);
         }
     }
+}
+
+/// `PROPTEST_CASES`, or enough for every run.
+fn cases_wanted() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_500)
 }

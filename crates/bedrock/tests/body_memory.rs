@@ -1,4 +1,5 @@
 //! A body of 24 MiB must not cost 24 MiB: in Wasm, memory is never given back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(unsafe_code, reason = "a counting allocator cannot be written without it")]
 
 mod body_common;
@@ -39,7 +40,12 @@ fn peak(kind: PayloadKind, body: &str) -> usize {
     let read = body.as_bytes().chunks(65_536).try_for_each(|slice| extractor.push(slice));
     let refused = read.err().or_else(|| extractor.finish().err());
     let peak = PEAK.load(Relaxed) - before;
-    println!("{:>9} bytes, {:>9} of memory, {}", body.len(), peak, refused.map_or("sound".into(), |p| p.detail));
+    println!(
+        "{:>9} bytes, {:>9} of memory, {}",
+        body.len(),
+        peak,
+        refused.map_or("sound".into(), |p| p.detail)
+    );
     peak
 }
 
@@ -47,16 +53,21 @@ fn peak(kind: PayloadKind, body: &str) -> usize {
 fn memory_is_bounded_whatever_the_body() {
     use PayloadKind::{Converse, CountTokens, Generic, InvokeModel};
     let base64 = "iVBORw0KGgoAAAANSUhEUgAA".repeat(LEN / 24);
-    let image = format!(r#"{{"messages":[{{"content":[{{"image":{{"source":{{"bytes":"{base64}"}}}}}}]}}]}}"#);
+    let image =
+        format!(r#"{{"messages":[{{"content":[{{"image":{{"source":{{"bytes":"{base64}"}}}}}}]}}]}}"#);
     let text = format!(r#"{{"messages":[{{"content":"{}"}}]}}"#, "A sentence. ".repeat(LEN / 12));
     let escapes = format!(r#"{{"messages":[{{"content":"{}"}}]}}"#, "\\n".repeat(LEN / 2));
     let pieces = format!(r#"{{"messages":["x"{}]}}"#, r#","abc""#.repeat(LEN / 6));
     let tools = format!(r#"{{"tools":[{{}}{}]}}"#, r#",{"name":"a_tool"}"#.repeat(LEN / 18));
-    let uris = format!(r#"{{"x":[0{}]}}"#, (0..LEN / 18).map(|n| format!(",\"s3://b/{n}\"")).collect::<String>());
+    let uris =
+        format!(r#"{{"x":[0{}]}}"#, (0..LEN / 18).map(|n| format!(",\"s3://b/{n}\"")).collect::<String>());
     let long_uri = format!(r#"{{"x":"s3://{}"}}"#, "k".repeat(LEN));
-    let keys = format!(r#"{{"x":{{"":0{}}}}}"#, (0..LEN / 12).map(|n| format!(",\"{n}\":0")).collect::<String>());
-    let metadata =
-        format!(r#"{{"requestMetadata":{{"":""{}}}}}"#, (0..60_000).map(|n| format!(",\"{n}\":\"{n}\"")).collect::<String>());
+    let keys =
+        format!(r#"{{"x":{{"":0{}}}}}"#, (0..LEN / 12).map(|n| format!(",\"{n}\":0")).collect::<String>());
+    let metadata = format!(
+        r#"{{"requestMetadata":{{"":""{}}}}}"#,
+        (0..60_000).map(|n| format!(",\"{n}\":\"{n}\"")).collect::<String>()
+    );
     let role = format!(r#"{{"messages":[{{"role":"{}"}}]}}"#, "r".repeat(LEN));
     let broken = format!(r#"{{"image":"{base64} and then prose"}}"#);
     let inner = data_encoding::BASE64.encode(

@@ -1,4 +1,5 @@
 //! How fast a body is read. `cargo test --release -p portcullis-bedrock --test body_speed -- --ignored --nocapture`
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use portcullis_bedrock::{Body, BodyPlan, Extractor, Limits, PayloadKind};
 use sha2::{Digest, Sha256};

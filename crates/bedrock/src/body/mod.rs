@@ -239,7 +239,8 @@ impl Extractor {
 impl Json {
     fn problem(&self, Fault { flaw, offset }: Fault) -> Problem {
         let pointer = self.interpreter.path.pointer();
-        let place = if pointer.is_empty() { "at the top level".to_owned() } else { format!("in `{pointer}`") };
+        let place =
+            if pointer.is_empty() { "at the top level".to_owned() } else { format!("in `{pointer}`") };
         Problem { code: ProblemCode::BadBody, detail: format!("at byte {offset}, {place}: {flaw}") }
     }
 }

@@ -64,17 +64,20 @@ impl Nested {
         if self.padded {
             return Err(Flaw::BadBase64);
         }
+        // Padding ends the string. The library would take a second string of base64 behind it.
+        let end = block.iter().position(|&byte| byte == b'=').map_or(block.len(), |at| (at & !3) + 4);
+        let (block, after) = block.split_at_checked(end).unwrap_or((block, &[]));
         self.padded = block.ends_with(b"=");
         let mut buffer = [0; BLOCK / 4 * 3];
         let room = buffer.get_mut(..block.len() / 4 * 3).ok_or(Flaw::BadBase64)?;
-        // Strict: padding in the middle is an error too, though the library itself takes concatenated base64.
-        let inner = block.len().saturating_sub(4);
-        if block.get(..inner).unwrap_or_default().contains(&b'=') {
-            return Err(Flaw::BadBase64);
-        }
-        let len = BASE64.decode_mut(block, room).map_err(|_| Flaw::BadBase64)?;
+        // What is sound is read first, so that the first flaw is the one that is told, however the body is cut.
+        let (len, sound) = match BASE64.decode_mut(block, room) {
+            Ok(len) => (len, after.is_empty()),
+            Err(partial) => (partial.written, false),
+        };
         let bytes = buffer.get(..len).unwrap_or_default();
         let mut reading = Reading { interpreter: &mut self.interpreter, facts };
-        self.tokenizer.push(bytes, &mut reading).map_err(|fault| fault.flaw)
+        self.tokenizer.push(bytes, &mut reading).map_err(|fault| fault.flaw)?;
+        if sound { Ok(()) } else { Err(Flaw::BadBase64) }
     }
 }

@@ -13,7 +13,9 @@ pub(super) fn root(kind: PayloadKind) -> &'static Node {
     match kind {
         PayloadKind::Converse => &CONVERSE,
         PayloadKind::InvokeModel => &INVOKE_MODEL,
-        PayloadKind::OpenAiChat | PayloadKind::OpenAiResponses | PayloadKind::AnthropicMessages => &COMPATIBLE,
+        PayloadKind::OpenAiChat | PayloadKind::OpenAiResponses | PayloadKind::AnthropicMessages => {
+            &COMPATIBLE
+        }
         PayloadKind::InvokeAgent => &INVOKE_AGENT,
         PayloadKind::InvokeInlineAgent => &INLINE_AGENT,
         PayloadKind::RetrieveAndGenerate => &RETRIEVE_AND_GENERATE,
@@ -189,12 +191,12 @@ static INFERENCE: Node = object(&[INFERENCE_MEMBERS]);
 static INFERENCE_MEMBERS: Members = &[
     ("max_tokens", &MAX_TOKENS),
     ("maxTokens", &MAX_TOKENS),
-    ("max_tokens_to_sample", &MAX_TOKENS), // Anthropic, legacy
+    ("max_tokens_to_sample", &MAX_TOKENS),  // Anthropic, legacy
     ("max_completion_tokens", &MAX_TOKENS), // OpenAI chat
-    ("max_output_tokens", &MAX_TOKENS),    // OpenAI responses
-    ("max_gen_len", &MAX_TOKENS),          // Llama
-    ("maxTokenCount", &MAX_TOKENS),        // Titan
-    ("max_new_tokens", &MAX_TOKENS),       // Nova, Marketplace
+    ("max_output_tokens", &MAX_TOKENS),     // OpenAI responses
+    ("max_gen_len", &MAX_TOKENS),           // Llama
+    ("maxTokenCount", &MAX_TOKENS),         // Titan
+    ("max_new_tokens", &MAX_TOKENS),        // Nova, Marketplace
     ("maxNewTokens", &MAX_TOKENS),
     ("maximumLength", &MAX_TOKENS), // agents
     ("textInferenceConfig", &INFERENCE),
@@ -380,11 +382,8 @@ static RAG_KNOWLEDGE_BASE: Node = object(&[&[
     ("orchestrationConfiguration", &GENERATION),
     ("retrievalConfiguration", &RETRIEVAL),
 ]]);
-static RAG_EXTERNAL: Node = object(&[&[
-    ("modelArn", &MODEL),
-    ("generationConfiguration", &GENERATION),
-    ("sources", &SOURCE),
-]]);
+static RAG_EXTERNAL: Node =
+    object(&[&[("modelArn", &MODEL), ("generationConfiguration", &GENERATION), ("sources", &SOURCE)]]);
 static GENERATION: Node = object(&[&[
     ("guardrailConfiguration", &GUARDRAIL),
     ("inferenceConfig", &INFERENCE),
