@@ -31,14 +31,18 @@ pub fn load_directory(directory: &Path) -> Result<Vec<SourceFile>, LoadError> {
 pub(super) fn load(directory: &Path) -> Result<(Vec<SourceFile>, Snapshot), LoadError> {
     let mut before = snapshot(directory)?;
     for _ in 0..ATTEMPTS {
-        let read = before.files.iter().map(|(path, found)| read_file(path, found)).collect::<Result<Vec<_>, _>>();
+        let read =
+            before.files.iter().map(|(path, found)| read_file(path, found)).collect::<Result<Vec<_>, _>>();
         let after = snapshot(directory)?;
         if after.files == before.files {
             return read.map(|files| (files, after));
         }
         before = after;
     }
-    Err(refused("bundle.yaml", "the directory changes all the time; replace files by renaming them into place"))
+    Err(refused(
+        "bundle.yaml",
+        "the directory changes all the time; replace files by renaming them into place",
+    ))
 }
 
 /// What stands in a directory, without contents.
@@ -103,7 +107,8 @@ impl Snapshot {
 
 /// Looks at every file of a directory without reading any.
 pub(super) fn snapshot(directory: &Path) -> Result<Snapshot, LoadError> {
-    let cannot = |error: io::Error| refused("bundle.yaml", format!("cannot read `{}`: {error}", directory.display()));
+    let cannot =
+        |error: io::Error| refused("bundle.yaml", format!("cannot read `{}`: {error}", directory.display()));
     let root = directory.canonicalize().map_err(cannot)?;
     let metadata = fs::metadata(&root).map_err(cannot)?;
     let mut walk = Walk { root: &root, files: BTreeMap::new(), total: 0 };
@@ -121,7 +126,10 @@ impl Walk<'_> {
     fn directory(&mut self, directory: &Path, prefix: &str, depth: usize) -> Result<(), LoadError> {
         let here = if prefix.is_empty() { "bundle.yaml" } else { prefix };
         if depth > MAX_DEPTH {
-            return Err(refused(here, format!("more than {MAX_DEPTH} directories deep, or a link to itself")));
+            return Err(refused(
+                here,
+                format!("more than {MAX_DEPTH} directories deep, or a link to itself"),
+            ));
         }
         for entry in fs::read_dir(directory).map_err(|error| cannot_read(here, &error))? {
             let entry = entry.map_err(|error| cannot_read(here, &error))?;
@@ -141,7 +149,9 @@ impl Walk<'_> {
         let real = match place.canonicalize() {
             Ok(real) => real,
             // Deleted while we looked; a link that leads nowhere is no such thing.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && place.symlink_metadata().is_err() => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && place.symlink_metadata().is_err() => {
+                return Ok(());
+            }
             Err(error) => return Err(cannot_read(&path, &error)),
         };
         if !real.starts_with(self.root) {
@@ -163,7 +173,10 @@ impl Walk<'_> {
             return Err(refused(&path, too_large(metadata.len())));
         }
         if self.total > MAX_BUNDLE_BYTES {
-            return Err(refused(&path, format!("with this file the bundle has more than {MAX_BUNDLE_BYTES} bytes")));
+            return Err(refused(
+                &path,
+                format!("with this file the bundle has more than {MAX_BUNDLE_BYTES} bytes"),
+            ));
         }
         if self.files.len() >= MAX_FILES {
             return Err(refused(&path, format!("the bundle has more than {MAX_FILES} files")));
@@ -198,7 +211,12 @@ fn cannot_read(path: &str, error: &io::Error) -> LoadError {
 }
 
 fn refused(path: &str, message: impl Into<String>) -> LoadError {
-    let diagnostic =
-        Diagnostic { severity: Severity::Error, path: path.to_owned(), line: 1, column: 1, message: message.into() };
+    let diagnostic = Diagnostic {
+        severity: Severity::Error,
+        path: path.to_owned(),
+        line: 1,
+        column: 1,
+        message: message.into(),
+    };
     LoadError { diagnostics: vec![diagnostic] }
 }

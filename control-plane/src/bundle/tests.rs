@@ -148,7 +148,8 @@ async fn half_written() {
     let directory = directory();
     let watch = start(directory.path());
     let path = directory.path().join("rules/a.yaml");
-    let whole = "rules:\n- {id: one, action: block, models: [x]}\n- {id: two, action: block, models: [\"y\"]}\n";
+    let whole =
+        "rules:\n- {id: one, action: block, models: [x]}\n- {id: two, action: block, models: [\"y\"]}\n";
     fs::write(&path, &whole[..60]).unwrap();
     until_refused(&watch, "rules/a.yaml:").await;
     fs::write(&path, whole).unwrap();
@@ -246,9 +247,12 @@ async fn fifty_megabytes() {
 #[test]
 fn links_out_of_the_directory_are_refused() {
     let directory = directory();
-    for (target, part) in
-        [("/etc/passwd", "leaves the bundle"), ("/etc", "leaves the bundle"), ("nowhere", "cannot be read"), (".", "link to itself")]
-    {
+    for (target, part) in [
+        ("/etc/passwd", "leaves the bundle"),
+        ("/etc", "leaves the bundle"),
+        ("nowhere", "cannot be read"),
+        (".", "link to itself"),
+    ] {
         let link = directory.path().join("rules/x.yaml");
         symlink(target, &link).unwrap();
         let error = load_directory(directory.path()).unwrap_err();

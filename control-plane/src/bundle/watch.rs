@@ -186,7 +186,12 @@ impl Watching {
                 self.seen = load::snapshot(&self.directory).ok();
                 self.digest = None;
                 // The same trouble at every poll is one trouble.
-                let known = self.active.status().last_error.as_ref().is_some_and(|last| last.diagnostics == error.diagnostics);
+                let known = self
+                    .active
+                    .status()
+                    .last_error
+                    .as_ref()
+                    .is_some_and(|last| last.diagnostics == error.diagnostics);
                 if !known {
                     self.refuse(error, None);
                 }
@@ -229,7 +234,8 @@ impl Watching {
             info_gauge(&old.name, &old.version, &old.digest).set(0.0);
         }
         info_gauge(&new.name, &new.version, &new.digest).set(1.0);
-        metrics::gauge!("portcullis_bundle_rules").set(f64::from(u32::try_from(new.rules).unwrap_or(u32::MAX)));
+        metrics::gauge!("portcullis_bundle_rules")
+            .set(f64::from(u32::try_from(new.rules).unwrap_or(u32::MAX)));
         metrics::gauge!("portcullis_bundle_refused").set(0.0);
     }
 
@@ -239,7 +245,11 @@ impl Watching {
         }
         let active = self.active.status();
         if active.generation > 0 {
-            tracing::error!(name = active.name, digest = active.digest, "the last good policy bundle stays active");
+            tracing::error!(
+                name = active.name,
+                digest = active.digest,
+                "the last good policy bundle stays active"
+            );
         }
         self.active.refuse(error, digest, &self.directory, unix_millis());
         metrics::counter!("portcullis_bundle_reloads_total", "result" => "refused").increment(1);
@@ -250,7 +260,8 @@ impl Watching {
 /// Compiles; a bug in the compiler must not take the watch, and with it all later bundles, down.
 fn compile(files: &[SourceFile]) -> Result<Bundle, LoadError> {
     catch_unwind(AssertUnwindSafe(|| portcullis_policy::compile(files))).unwrap_or_else(|_| {
-        let message = "the policy compiler failed on this bundle; please report it, with the bundle".to_owned();
+        let message =
+            "the policy compiler failed on this bundle; please report it, with the bundle".to_owned();
         let path = "bundle.yaml".to_owned();
         let diagnostic = Diagnostic { severity: Severity::Error, path, line: 1, column: 1, message };
         Err(LoadError { diagnostics: vec![diagnostic] })

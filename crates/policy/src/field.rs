@@ -155,7 +155,8 @@ static FIELDS: &[Field] = fields! {
 pub fn fields_markdown() -> String {
     let mut out = String::from("| field | holds | meaning |\n|---|---|---|\n");
     for field in FIELDS {
-        let name = if field.kind == FieldKind::Map { format!("{}.KEY", field.name) } else { field.name.to_owned() };
+        let name =
+            if field.kind == FieldKind::Map { format!("{}.KEY", field.name) } else { field.name.to_owned() };
         let unit = if field.unit.is_empty() { String::new() } else { format!("; {}", field.unit) };
         let needs = if field.needs_text { " Makes the gate send the text." } else { "" };
         out.push_str(&format!("| `{name}` | {}{unit} | {}{needs} |\n", field.kind.as_str(), field.doc));

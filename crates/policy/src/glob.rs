@@ -116,7 +116,9 @@ impl Glob {
             Shape::Contains(finder) => String::from_utf8_lossy(finder.needle()).into_owned(),
             Shape::General(tokens) => {
                 let runs = tokens.split(|token| !matches!(token, Token::Char(_))).map(|run| {
-                    run.iter().filter_map(|token| if let Token::Char(c) = token { Some(*c) } else { None }).collect()
+                    run.iter()
+                        .filter_map(|token| if let Token::Char(c) = token { Some(*c) } else { None })
+                        .collect()
                 });
                 runs.max_by_key(String::len).unwrap_or_default()
             }
@@ -136,7 +138,8 @@ fn tokens(source: &str) -> Result<Vec<Token>, String> {
             '*' if tokens.last() == Some(&Token::Star) => {}
             '*' => tokens.push(Token::Star),
             '?' => tokens.push(Token::One),
-            '[' => tokens.push(class(&mut chars).ok_or_else(|| format!("glob `{source}` has a `[` without `]`"))?),
+            '[' => tokens
+                .push(class(&mut chars).ok_or_else(|| format!("glob `{source}` has a `[` without `]`"))?),
             '{' | '}' => {
                 return Err(format!("glob `{source}` has a brace; write the alternatives as a list"));
             }

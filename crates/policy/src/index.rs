@@ -41,7 +41,8 @@ impl Index {
     pub(crate) fn new(rules: &[Rule]) -> Self {
         let mut uses: BTreeMap<Key, usize> = BTreeMap::new();
         for rule in rules {
-            let mut keys: Vec<Key> = rule.conditions.iter().filter_map(fileable).map(|(key, ..)| key).collect();
+            let mut keys: Vec<Key> =
+                rule.conditions.iter().filter_map(fileable).map(|(key, ..)| key).collect();
             keys.sort_unstable();
             keys.dedup();
             keys.into_iter().for_each(|key| *uses.entry(key).or_default() += 1);
@@ -50,7 +51,8 @@ impl Index {
         by_use.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         by_use.truncate(MAX_DIMENSIONS);
 
-        let mut filings: HashMap<Key, Filing<'_>> = by_use.iter().map(|(key, _)| (key.clone(), Filing::default())).collect();
+        let mut filings: HashMap<Key, Filing<'_>> =
+            by_use.iter().map(|(key, _)| (key.clone(), Filing::default())).collect();
         let mut rest = Vec::with_capacity(rules.len());
         for (number, rule) in (0_u32..).zip(rules) {
             let mut left = Vec::new();
@@ -79,8 +81,13 @@ impl Index {
             selected.copy_from(&dimension.indifferent);
             match dimension.subject.value(view) {
                 FieldValue::Text(text) => dimension.select(text, &mut selected),
-                FieldValue::List(items) => items.iter().for_each(|text| dimension.select(text, &mut selected)),
-                FieldValue::Missing | FieldValue::NeedsText | FieldValue::Integer(_) | FieldValue::Boolean(_) => {}
+                FieldValue::List(items) => {
+                    items.iter().for_each(|text| dimension.select(text, &mut selected))
+                }
+                FieldValue::Missing
+                | FieldValue::NeedsText
+                | FieldValue::Integer(_)
+                | FieldValue::Boolean(_) => {}
             }
             found.intersect(&selected);
         }
@@ -146,10 +153,16 @@ impl<'r> Filing<'r> {
         self.filed.iter().for_each(|number| asking.insert(*number));
         let mut indifferent = Bits::full(rules);
         indifferent.subtract(&asking);
-        let literals =
-            self.literals.into_iter().map(|(text, rules_)| (text.to_owned(), Postings::new(rules_, rules))).collect();
-        let (globs, by_glob) =
-            self.globs.into_values().map(|(glob, rules_)| (glob.clone(), Postings::new(rules_, rules))).unzip();
+        let literals = self
+            .literals
+            .into_iter()
+            .map(|(text, rules_)| (text.to_owned(), Postings::new(rules_, rules)))
+            .collect();
+        let (globs, by_glob) = self
+            .globs
+            .into_values()
+            .map(|(glob, rules_)| (glob.clone(), Postings::new(rules_, rules)))
+            .unzip();
         Some(Dimension { subject, indifferent, literals, globs: GlobSet::new(globs), by_glob })
     }
 }

@@ -12,7 +12,8 @@ pub(crate) enum Selector {
 }
 
 impl Selector {
-    pub(crate) const ALL: &'static [Self] = &[Self::Operations, Self::Models, Self::Principals, Self::Regions];
+    pub(crate) const ALL: &'static [Self] =
+        &[Self::Operations, Self::Models, Self::Principals, Self::Regions];
 
     /// The key in a rule.
     pub(crate) const fn key(self) -> &'static str {

@@ -36,9 +36,11 @@ impl GlobSet {
                 list.push(number);
             }
         }
-        let mut ordered: Vec<(usize, String)> = numbers.into_iter().map(|(needle, slot)| (slot, needle)).collect();
+        let mut ordered: Vec<(usize, String)> =
+            numbers.into_iter().map(|(needle, slot)| (slot, needle)).collect();
         ordered.sort_unstable();
-        let needles = AhoCorasick::new(ordered.iter().map(|(_, needle)| needle)).ok().filter(|_| !ordered.is_empty());
+        let needles =
+            AhoCorasick::new(ordered.iter().map(|(_, needle)| needle)).ok().filter(|_| !ordered.is_empty());
         if needles.is_none() {
             // Over the automaton's size: correct, only slower.
             bare = (0..globs.len()).collect();

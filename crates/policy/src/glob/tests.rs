@@ -26,7 +26,11 @@ fn table_of_globs() {
         ("v[0-9]:*", "vx:0", false),
         ("[]]", "]", true),
         ("[a-]", "-", true),
-        ("arn:aws:bedrock:*::foundation-model/anthropic.*", "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.x", true),
+        (
+            "arn:aws:bedrock:*::foundation-model/anthropic.*",
+            "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.x",
+            true,
+        ),
         ("*/POST*", "api/x/POST/y", true),
         ("?*", "", false),
         ("*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),

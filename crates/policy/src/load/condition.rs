@@ -147,7 +147,9 @@ impl Condition<'_, '_> {
                 let globs = self.reader.texts(value, &what)?;
                 Check::Globs(read_globs(self.reader, &globs, false)?)
             }
-            (O::Matches, FieldKind::Text | FieldKind::Map | FieldKind::List) => Check::Regex(self.regex(value)?),
+            (O::Matches, FieldKind::Text | FieldKind::Map | FieldKind::List) => {
+                Check::Regex(self.regex(value)?)
+            }
             (O::Greater, FieldKind::Integer) => Check::Between(self.integer(value)? + 1, i128::MAX),
             (O::GreaterOrEqual, FieldKind::Integer) => Check::Between(self.integer(value)?, i128::MAX),
             (O::Less, FieldKind::Integer) => Check::Between(i128::MIN, self.integer(value)? - 1),
@@ -162,14 +164,21 @@ impl Condition<'_, '_> {
 
     fn mismatch(&mut self, whole: &Node, kind: FieldKind) {
         let at = match &whole.value {
-            Value::Map(entries) => entries.iter().find(|entry| entry.key == "operator").map(|entry| entry.value.at),
+            Value::Map(entries) => {
+                entries.iter().find(|entry| entry.key == "operator").map(|entry| entry.value.at)
+            }
             Value::List(_) | Value::Scalar { .. } => None,
         };
-        let written = OPERATORS.iter().find(|(_, operator)| *operator == self.operator).map_or("", |(name, _)| name);
+        let written =
+            OPERATORS.iter().find(|(_, operator)| *operator == self.operator).map_or("", |(name, _)| name);
         let usable = match kind {
-            FieldKind::Integer => "equals, not_equals, in, not_in, greater_than, less_than and their like, exists",
+            FieldKind::Integer => {
+                "equals, not_equals, in, not_in, greater_than, less_than and their like, exists"
+            }
             FieldKind::Boolean => "equals, not_equals, exists",
-            FieldKind::List => "contains, not_contains, in, not_in, starts_with, ends_with, glob, matches, exists",
+            FieldKind::List => {
+                "contains, not_contains, in, not_in, starts_with, ends_with, glob, matches, exists"
+            }
             FieldKind::Text | FieldKind::Map => {
                 "equals, not_equals, in, not_in, contains, not_contains, starts_with, ends_with, glob, matches, exists"
             }
@@ -226,7 +235,13 @@ impl Condition<'_, '_> {
                         format!("it compiles to more than {limit} bytes; make its repetitions smaller")
                     }
                     // The library's message draws the pattern with a caret over several lines; the last says what is wrong.
-                    other => other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+                    other => other
+                        .to_string()
+                        .lines()
+                        .last()
+                        .unwrap_or_default()
+                        .trim_start_matches("error: ")
+                        .to_owned(),
                 };
                 self.reader.error(pattern.at, format!("bad regular expression: {reason}"));
                 None

@@ -48,7 +48,9 @@ pub(crate) fn check(files: &[SourceFile], report: &mut Report) {
         if !seen.insert(file.path.as_str()) {
             report.error(&file.path, Pos::START, "the bundle has this file twice");
         }
-        if file.path.split('/').any(|part| matches!(part, "" | "." | "..")) || file.path.contains(['\\', '\0']) {
+        if file.path.split('/').any(|part| matches!(part, "" | "." | ".."))
+            || file.path.contains(['\\', '\0'])
+        {
             report.error(&file.path, Pos::START, "not a clean relative path");
         }
     }
@@ -91,7 +93,11 @@ pub(crate) fn role(path: &str, report: &mut Report) -> Role {
         "rules" if yaml => return Role::Rules,
         "rules" if path.ends_with(".md") => return Role::Other,
         "rules" => {
-            report.error(path, Pos::START, "rules are files ending in `.yaml`, `.yml` or `.json`; move this away");
+            report.error(
+                path,
+                Pos::START,
+                "rules are files ending in `.yaml`, `.yml` or `.json`; move this away",
+            );
         }
         "tests" | "docs" => return Role::Other,
         "cedar" => report.error(path, Pos::START, "Cedar policies are not supported by this version"),

@@ -55,7 +55,10 @@ fn read_principal(reader: &mut Reader<'_>, node: &Node, directory: &mut Director
     let name = reader.required(map, "name", "the principal")?;
     let name = reader.text(name, "`name`", 128)?;
     if DERIVED.iter().any(|prefix| name.text.starts_with(prefix)) || name.text == "anonymous" {
-        let message = format!("`{}` is a name that the gate gives to callers it does not know; choose another", name.text);
+        let message = format!(
+            "`{}` is a name that the gate gives to callers it does not know; choose another",
+            name.text
+        );
         reader.error(name.at, message);
         return None;
     }

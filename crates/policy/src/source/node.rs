@@ -130,14 +130,17 @@ impl Builder {
     fn run(mut self, text: &str) -> Result<Option<Rc<Node>>, Failure> {
         let mut documents = 0;
         for event in Parser::new_from_str(text) {
-            let (event, span) =
-                event.map_err(|error| (pos(*error.marker()), format!("not well-formed: {}", error.info())))?;
+            let (event, span) = event
+                .map_err(|error| (pos(*error.marker()), format!("not well-formed: {}", error.info())))?;
             let at = pos(span.start);
             match event {
                 Event::DocumentStart(_) => {
                     documents += 1;
                     if documents > 1 {
-                        return Err((at, "a second document starts here; write one document per file".to_owned()));
+                        return Err((
+                            at,
+                            "a second document starts here; write one document per file".to_owned(),
+                        ));
                     }
                 }
                 Event::Scalar(text, style, anchor, tag) => {
@@ -152,7 +155,11 @@ impl Builder {
                 }
                 Event::MappingStart(anchor, tag) => {
                     refuse_tag(at, tag.is_some())?;
-                    self.enter(at, anchor, Kind::Map { entries: Vec::new(), seen: HashMap::new(), key: None })?;
+                    self.enter(
+                        at,
+                        anchor,
+                        Kind::Map { entries: Vec::new(), seen: HashMap::new(), key: None },
+                    )?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.leave()?,
                 Event::Alias(id) => {
@@ -165,7 +172,8 @@ impl Builder {
             }
         }
         // A file of nothing but comments is one empty scalar to some parsers, no event to others.
-        let empty = |node: &Rc<Node>| matches!(&node.value, Value::Scalar { text, plain: true } if text.is_empty());
+        let empty =
+            |node: &Rc<Node>| matches!(&node.value, Value::Scalar { text, plain: true } if text.is_empty());
         Ok(self.root.filter(|node| !empty(node)))
     }
 
@@ -234,7 +242,11 @@ fn fresh_key(node: &Node, at: Pos, seen: &mut HashMap<String, Pos>) -> Result<(S
 }
 
 fn refuse_tag(at: Pos, tagged: bool) -> Result<(), Failure> {
-    if tagged { Err((at, "YAML tags (`!…`) have no meaning here; leave the tag out".to_owned())) } else { Ok(()) }
+    if tagged {
+        Err((at, "YAML tags (`!…`) have no meaning here; leave the tag out".to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 fn too_deep(at: Pos) -> Failure {

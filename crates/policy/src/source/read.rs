@@ -69,7 +69,10 @@ impl Reader<'_> {
         };
         if *plain && (is_null(text) || as_bool(text).is_some()) {
             let got = describe(node);
-            self.error(node.at, format!("{what} must be text, but this is {got}; put it in quotes if it is meant"));
+            self.error(
+                node.at,
+                format!("{what} must be text, but this is {got}; put it in quotes if it is meant"),
+            );
             return None;
         }
         let text = text.trim_end_matches('\n');
@@ -155,7 +158,8 @@ pub(crate) fn did_you_mean<'c>(word: &str, candidates: impl Iterator<Item = &'c 
 }
 
 /// Words that people bring from elsewhere, and ours.
-const SYNONYMS: &[(&str, &str)] = &[("deny", "block"), ("block", "deny"), ("op", "operator"), ("msg", "message")];
+const SYNONYMS: &[(&str, &str)] =
+    &[("deny", "block"), ("block", "deny"), ("op", "operator"), ("msg", "message")];
 
 /// The candidate that a typo of `word` most likely meant.
 pub(crate) fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {

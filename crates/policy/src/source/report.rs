@@ -41,10 +41,10 @@ impl Report {
     pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by(|a, b| (&a.path, a.line, a.column).cmp(&(&b.path, b.line, b.column)));
         if self.dropped > 0 {
-            let (path, severity) = self
-                .diagnostics
-                .last()
-                .map_or_else(|| (String::new(), Severity::Warning), |last| (last.path.clone(), last.severity));
+            let (path, severity) = self.diagnostics.last().map_or_else(
+                || (String::new(), Severity::Warning),
+                |last| (last.path.clone(), last.severity),
+            );
             let message = format!("{} more findings are not shown; mend these first", self.dropped);
             self.diagnostics.push(Diagnostic { severity, path, line: 1, column: 1, message });
         }

@@ -9,7 +9,8 @@ const EXPECTED: &str = "EXPECTED";
 #[test]
 fn every_bad_bundle_says_where_and_why() {
     let root = repository().join("testdata/bundles/bad");
-    let mut names: Vec<_> = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert!(!names.is_empty());
     let mut differ = Vec::new();

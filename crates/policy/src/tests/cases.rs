@@ -134,8 +134,8 @@ fn every_table() {
     assert!(!tables.is_empty());
     let mut cases = 0;
     for source in tables {
-        let table: Table =
-            serde_yaml_ng::from_slice(&source.bytes).unwrap_or_else(|error| panic!("{}: {error}", source.path));
+        let table: Table = serde_yaml_ng::from_slice(&source.bytes)
+            .unwrap_or_else(|error| panic!("{}: {error}", source.path));
         let files: Vec<_> = table.bundle.iter().map(|(path, text)| file(path, text)).collect();
         let bundle = compile(&files).unwrap_or_else(|error| panic!("{}:\n{error}", source.path));
         assert_eq!(render(bundle.warnings()).lines().collect::<Vec<_>>(), table.warnings, "{}", source.path);

@@ -12,8 +12,15 @@ fn every_example_loads() {
         if !path.is_dir() {
             continue;
         }
-        let bundle = compile(&read_directory(&path)).unwrap_or_else(|error| panic!("{}:\n{error}", path.display()));
-        println!("{}: {} {} with {} rules", path.display(), bundle.name(), bundle.version(), bundle.rule_count());
+        let bundle =
+            compile(&read_directory(&path)).unwrap_or_else(|error| panic!("{}:\n{error}", path.display()));
+        println!(
+            "{}: {} {} with {} rules",
+            path.display(),
+            bundle.name(),
+            bundle.version(),
+            bundle.rule_count()
+        );
         assert_eq!(render(bundle.warnings()), "", "{}", path.display());
         count += 1;
     }

@@ -53,7 +53,9 @@ fn files_over_the_limit_are_refused_unparsed() {
     let error = compile(&[file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n"), big]).unwrap_err();
     println!("{error}");
     assert_eq!(error.diagnostics.len(), 2);
-    assert!(error.to_string().contains("rules/big.yaml:1:1: the file is 50000000 bytes, the limit is 5242880"));
+    assert!(
+        error.to_string().contains("rules/big.yaml:1:1: the file is 50000000 bytes, the limit is 5242880")
+    );
 }
 
 #[test]

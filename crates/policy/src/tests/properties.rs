@@ -7,16 +7,67 @@ use proptest::prelude::*;
 /// Text that is YAML now and then.
 fn yamlish() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
-        "rules:", "- ", "id", ": ", "a", "action", "block", "\n", "\n  ", "\n- ", "[", "]", "{", "}", ",", "&x ", "*x",
-        "!!str ", "\"", "'", "|", ">", "#", "---\n", "...\n", "?", "\t", "conditions:", "field: operation", "value: ",
-        "<<: ", "%YAML 1.1\n", "\\u12", "models", "\u{feff}", "é", "\r\n", "10", "true", "~",
+        "rules:",
+        "- ",
+        "id",
+        ": ",
+        "a",
+        "action",
+        "block",
+        "\n",
+        "\n  ",
+        "\n- ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "&x ",
+        "*x",
+        "!!str ",
+        "\"",
+        "'",
+        "|",
+        ">",
+        "#",
+        "---\n",
+        "...\n",
+        "?",
+        "\t",
+        "conditions:",
+        "field: operation",
+        "value: ",
+        "<<: ",
+        "%YAML 1.1\n",
+        "\\u12",
+        "models",
+        "\u{feff}",
+        "é",
+        "\r\n",
+        "10",
+        "true",
+        "~",
     ]);
     prop::collection::vec(word, 0..40).prop_map(|words| words.concat())
 }
 
 fn one_rule() -> impl Strategy<Value = String> {
     let pick = |words: &'static [&'static str]| prop::sample::select(words);
-    let globs = pick(&["a", "b", "*", "a*", "*b", "*a*", "?", "[ab]", "a*b", "Unknown", "us.a", "bedrock:*", "svc:a"]);
+    let globs = pick(&[
+        "a",
+        "b",
+        "*",
+        "a*",
+        "*b",
+        "*a*",
+        "?",
+        "[ab]",
+        "a*b",
+        "Unknown",
+        "us.a",
+        "bedrock:*",
+        "svc:a",
+    ]);
     let list = || prop::option::of(prop::collection::vec(globs.clone(), 1..3));
     let condition = pick(&[
         "{field: operation, operator: equals, value: a}",
@@ -49,8 +100,12 @@ fn one_rule() -> impl Strategy<Value = String> {
     )
         .prop_map(|(action, mode, operations, models, principals, regions, conditions, groups)| {
             let mut text = format!(", action: {action}, mode: {mode}");
-            let selectors =
-                [("operations", operations), ("models", models), ("principals", principals), ("regions", regions)];
+            let selectors = [
+                ("operations", operations),
+                ("models", models),
+                ("principals", principals),
+                ("regions", regions),
+            ];
             for (key, globs) in selectors {
                 if let Some(globs) = globs {
                     text.push_str(&format!(", {key}: ['{}']", globs.join("', '")));
@@ -78,22 +133,31 @@ fn some_call() -> impl Strategy<Value = Call> {
         prop::option::of(word()),
         prop::collection::btree_map(prop::sample::select(vec!["k".to_owned(), "j".to_owned()]), word(), 0..2),
     )
-        .prop_map(|((operation, region, principal, service), model, tools, max_tokens, text, session_attributes)| Call {
-            principal: Principal { name: principal, ..Principal::default() },
-            operation,
-            region,
-            service,
-            action: "bedrock:a".to_owned(),
-            model: model.map(|(id, base, geography)| Model { id, base, geography, ..Model::default() }),
-            request: Request {
+        .prop_map(
+            |(
+                (operation, region, principal, service),
+                model,
                 tools,
                 max_tokens,
-                text: text.map(|text| Text { text, truncated: false }),
+                text,
                 session_attributes,
-                ..Request::default()
+            )| Call {
+                principal: Principal { name: principal, ..Principal::default() },
+                operation,
+                region,
+                service,
+                action: "bedrock:a".to_owned(),
+                model: model.map(|(id, base, geography)| Model { id, base, geography, ..Model::default() }),
+                request: Request {
+                    tools,
+                    max_tokens,
+                    text: text.map(|text| Text { text, truncated: false }),
+                    session_attributes,
+                    ..Request::default()
+                },
+                ..Call::default()
             },
-            ..Call::default()
-        })
+        )
 }
 
 proptest! {

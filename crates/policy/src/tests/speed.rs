@@ -13,7 +13,9 @@ pub(crate) fn many_rules(count: usize) -> String {
         let team = n % 500;
         text.push_str(&format!("- id: rule-{n}\n  action: {}\n", ["allow", "block", "log"][n % 3]));
         text.push_str(&match n % 5 {
-            0 => format!("  models: [\"vendor{team}.model-{n}-v1:0\"]\n  operations: [Converse, ConverseStream]\n"),
+            0 => format!(
+                "  models: [\"vendor{team}.model-{n}-v1:0\"]\n  operations: [Converse, ConverseStream]\n"
+            ),
             1 => format!("  models: [\"vendor{team}.*\", \"*family-{n}*\"]\n"),
             2 => format!("  principals: [\"team-{team}-*\"]\n  operations: [\"bedrock:InvokeModel*\"]\n"),
             3 => format!("  principals: [team-{team}-app]\n  regions: [eu-*]\n"),
@@ -66,7 +68,8 @@ fn a_large_bundle_compiles_and_agrees_with_a_plain_walk() {
 fn measure() {
     for count in [100, 1_000, 10_000] {
         let text = many_rules(count);
-        let files = [file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n"), file("rules/a.yaml", &text)];
+        let files =
+            [file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n"), file("rules/a.yaml", &text)];
         let mut compiles: Vec<_> = (0..7)
             .map(|_| {
                 let start = Instant::now();
@@ -104,15 +107,60 @@ fn measure() {
 fn hostile_files() {
     let limit = usize::try_from(crate::MAX_FILE_BYTES).unwrap();
     let pieces = [
-        "[", "{", "- ", "? ", "a: ", "a: b\n", "- a\n", "\"", "'", "&a ", "*a ", "!", "!!", "%", "#", "\t", " ", "\n", "|\n", ">",
-        "---\n", "...\n", ",", ":", "[a, ", "{a: ", "x", "\\", "\"\\x", "- - ", "\u{feff}", "\r", "a\n  b\n", "&a a: *a\n",
-        "[&a x, *a],", "é", "]", "}", "? [", "- |\n a\n", "a\n", "{? ", "[? ", "&a [", "!a [", "\" \" ", "[[],",
+        "[",
+        "{",
+        "- ",
+        "? ",
+        "a: ",
+        "a: b\n",
+        "- a\n",
+        "\"",
+        "'",
+        "&a ",
+        "*a ",
+        "!",
+        "!!",
+        "%",
+        "#",
+        "\t",
+        " ",
+        "\n",
+        "|\n",
+        ">",
+        "---\n",
+        "...\n",
+        ",",
+        ":",
+        "[a, ",
+        "{a: ",
+        "x",
+        "\\",
+        "\"\\x",
+        "- - ",
+        "\u{feff}",
+        "\r",
+        "a\n  b\n",
+        "&a a: *a\n",
+        "[&a x, *a],",
+        "é",
+        "]",
+        "}",
+        "? [",
+        "- |\n a\n",
+        "a\n",
+        "{? ",
+        "[? ",
+        "&a [",
+        "!a [",
+        "\" \" ",
+        "[[],",
     ];
     for piece in pieces {
         let text = piece.repeat(limit / piece.len());
         for prefix in ["", "[", "{", "a: ", "\"", "- "] {
             let text = format!("{prefix}{}", &text[..text.floor_char_boundary(limit - prefix.len())]);
-            let files = [file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n"), file("rules/a.yaml", &text)];
+            let files =
+                [file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n"), file("rules/a.yaml", &text)];
             let start = Instant::now();
             let error = compile(&files).map(|_| ()).unwrap_err();
             let took = start.elapsed();
