@@ -215,7 +215,7 @@ fn invite(environment: &Environment, folders: &Folders, python: &Path) {
 fn follow(portcullis: &Path, environment: &Environment, processes: &mut Processes) -> Result<()> {
     println!("Decisions as they happen (Ctrl-C stops everything):");
     let mut tail = Command::new(portcullis)
-        .args(["audit", "tail", "--follow"])
+        .args(["audit", "tail"])
         .env("PORTCULLIS_URL", &environment.portcullis_url)
         .env("PORTCULLIS_ADMIN_TOKEN", &environment.admin_token)
         .stdin(Stdio::null())

@@ -102,7 +102,8 @@ pub(crate) fn envoy(
 ) -> Result<Envoy> {
     let file = folders.run().join("envoy-admin");
     let mut command = Command::new(program);
-    command.arg("--config-path").arg(bootstrap).args(["--use-dynamic-base-id", "--drain-time-s", "1"]);
+    // With hot restart an Envoy ends as soon as its parent does (PR_SET_PDEATHSIG), which is us.
+    command.arg("--config-path").arg(bootstrap).args(["--disable-hot-restart", "--drain-time-s", "1"]);
     command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
     command.arg("--admin-address-path").arg(&file).env("PORTCULLIS_DATA_TOKEN", token);
     let mut process = start("envoy", &mut command, folders, &file)?;
