@@ -132,9 +132,17 @@ impl Root {
                 shared.count(Metric::SelfTestSilent);
                 host::log(
                     LogLevel::Critical,
-                    "portcullis: SELF-TEST FAILED: no answer through the listener itself: either cluster \
-                     `self_test.cluster` does not lead to it, or `allow_on_headers_stop_iteration: true` is missing in the \
-                     plugin's configuration, and then every call with a body hangs",
+                    "portcullis: SELF-TEST FAILED: no answer through the listener itself: \
+                     `allow_on_headers_stop_iteration: true` is missing in the plugin's configuration, and then every call \
+                     with a body hangs; or cluster `self_test.cluster` is missing",
+                );
+            }
+            SelfTestResult::Unreachable => {
+                shared.count(Metric::SelfTestUnreachable);
+                // Envoy's main thread has a VM, too, which serves no calls and never reaches an internal listener.
+                host::log(
+                    LogLevel::Debug,
+                    "portcullis: no self-test: cluster `self_test.cluster` does not lead to the listener from this thread",
                 );
             }
         }

@@ -65,6 +65,8 @@ metrics! {
     SelfTestLeaked = "portcullis.selftest.leaked",
     /// Self-tests without an answer.
     SelfTestSilent = "portcullis.selftest.silent",
+    /// Self-tests that did not reach the listener. Envoy's main thread always counts here: its VM serves no calls.
+    SelfTestUnreachable = "portcullis.selftest.unreachable",
     /// Outcomes that were acknowledged.
     OutcomesSent = "portcullis.outcomes.sent",
     /// Outcomes that were queued.

@@ -26,8 +26,11 @@ pub enum SelfTestResult {
     Held,
     /// The request went on without the filter's leave.
     Leaked,
-    /// No answer: the body never reached the filter, or the listener is not there (yet).
+    /// No answer in time: the body never reached the filter.
     Silent,
+    /// The listener could not be reached, so nothing was tested: it is not there yet, or this is the VM of Envoy's main
+    /// thread, which serves no calls and reaches no internal listener.
+    Unreachable,
 }
 
 /// The schedule of the self-test of one VM.
@@ -79,8 +82,9 @@ impl SelfTest {
     pub fn answered(self, answer: Option<(u16, &[u8])>, now_us: u64) -> (Self, SelfTestResult) {
         let result = match answer {
             Some((200, b"held")) => SelfTestResult::Held,
-            // Envoy's own words for a timeout or no connection: the test itself was not possible.
-            None | Some((502..=504, _)) => SelfTestResult::Silent,
+            // Envoy's own words for no connection, and for a timeout.
+            Some((502 | 503, _)) => SelfTestResult::Unreachable,
+            None | Some((504, _)) => SelfTestResult::Silent,
             Some(_) => SelfTestResult::Leaked,
         };
         let failures = match self {
@@ -89,7 +93,7 @@ impl SelfTest {
         };
         let next = match result {
             SelfTestResult::Held => Self::Over,
-            SelfTestResult::Leaked | SelfTestResult::Silent => {
+            SelfTestResult::Leaked | SelfTestResult::Silent | SelfTestResult::Unreachable => {
                 let wait = BACKOFF_US.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF_US);
                 Self::Waiting {
                     not_before_us: now_us.saturating_add(wait),
@@ -113,7 +117,7 @@ mod tests {
             (Some((200, b"no_body")), SelfTestResult::Leaked),
             (Some((421, b"")), SelfTestResult::Leaked),
             (Some((404, b"held")), SelfTestResult::Leaked),
-            (Some((503, b"")), SelfTestResult::Silent),
+            (Some((503, b"")), SelfTestResult::Unreachable),
             (Some((504, b"")), SelfTestResult::Silent),
             (None, SelfTestResult::Silent),
         ] {
