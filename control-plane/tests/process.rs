@@ -1,5 +1,12 @@
 //! The real binary: started, stopped, killed, started twice, with a full disk.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests panic as tests do; clippy knows only functions marked #[test]"
+)]
+
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -14,14 +14,6 @@ use std::time::Instant;
 /// Longest `call_id` taken.
 const MAX_CALL_ID: usize = 256;
 
-/// What is to become of a question.
-enum Ruling {
-    /// Record it, then answer.
-    Record(Decided),
-    /// The text is needed.
-    NeedText,
-}
-
 impl App {
     /// Decides a call. When this is `Ok` with a verdict other than `need_text`, the decision is durable.
     ///
@@ -50,9 +42,8 @@ impl App {
         let ruling = rule(&call, &rest, bundle.as_deref(), refused)?;
         let decided = Instant::now();
         self.telemetry.phase(Phase::Policy, decided - identified);
-        let decision = match ruling {
-            Ruling::Record(decision) => decision,
-            Ruling::NeedText => return Ok(need_text(rest.call_id)),
+        let Some(decision) = ruling else {
+            return Ok(need_text(rest.call_id));
         };
 
         let call_id = rest.call_id.clone();
@@ -109,26 +100,27 @@ fn check(question: &DecisionRequest) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What is decided; `None` when the text is needed for that.
 fn rule(
     call: &Call,
     rest: &Rest,
     bundle: Option<&Bundle>,
     unverified: Option<&'static str>,
-) -> Result<Ruling, Fault> {
+) -> Result<Option<Decided>, Fault> {
     // A refusal of the gate's own needs no bundle: it is recorded even when nothing can be decided.
     if let Some(problem) = &rest.problem {
         let message = format!("the request is refused: {}", problem.code);
-        return Ok(refuse(bundle, REFUSED_RULE, &message, None));
+        return Ok(Some(refuse(bundle, REFUSED_RULE, &message, None)));
     }
     let bundle = bundle.ok_or(Fault::NoBundle)?;
     if let Some(reason) = unverified {
         let message = "the request is not signed with a key that this gateway knows";
-        return Ok(refuse(Some(bundle), UNVERIFIED_RULE, message, Some(reason)));
+        return Ok(Some(refuse(Some(bundle), UNVERIFIED_RULE, message, Some(reason))));
     }
     let decision = bundle.decide(call);
     if decision.needs_text {
         return match call.request.text {
-            None => Ok(Ruling::NeedText),
+            None => Ok(None),
             Some(_) => Err(Fault::Inconsistent("the bundle asks for text that it was given")),
         };
     }
@@ -138,10 +130,10 @@ fn rule(
         // An effect that is not known here must not let anything out.
         _ => return Err(Fault::Inconsistent("the bundle decided something that is neither allow nor deny")),
     };
-    Ok(Ruling::Record(Decided { policy: trace(bundle, decision), verdict }))
+    Ok(Some(Decided { policy: trace(bundle, decision), verdict }))
 }
 
-fn refuse(bundle: Option<&Bundle>, rule: &str, message: &str, reason: Option<&str>) -> Ruling {
+fn refuse(bundle: Option<&Bundle>, rule: &str, message: &str, reason: Option<&str>) -> Decided {
     let policy = PolicyTrace {
         bundle: bundle.map(|b| b.name().to_owned()).unwrap_or_default(),
         version: bundle.map(|b| b.version().to_owned()).unwrap_or_default(),
@@ -151,7 +143,7 @@ fn refuse(bundle: Option<&Bundle>, rule: &str, message: &str, reason: Option<&st
         ..PolicyTrace::default()
     };
     let verdict = audit_verdict(VerdictKind::Deny, format!("{rule}: {message}"));
-    Ruling::Record(Decided { policy, verdict })
+    Decided { policy, verdict }
 }
 
 fn trace(bundle: &Bundle, decision: Decision) -> PolicyTrace {

@@ -122,7 +122,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 /// Where keys are managed.
 enum Keys {
     Remote(Client),
-    Local(tokio::runtime::Runtime, KeyRing),
+    Local(Box<(tokio::runtime::Runtime, KeyRing)>),
 }
 
 impl Place {
@@ -140,7 +140,7 @@ impl Place {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ring = runtime.block_on(KeyRing::load(store, Tokens::default(), master))?;
-        Ok(Keys::Local(runtime, ring))
+        Ok(Keys::Local(Box::new((runtime, ring))))
     }
 }
 
@@ -148,21 +148,21 @@ impl Keys {
     fn create(&self, wish: NewKey) -> anyhow::Result<SecretKey> {
         match self {
             Keys::Remote(client) => client.post("/v1/keys", &wish),
-            Keys::Local(runtime, ring) => Ok(runtime.block_on(ring.create(wish, "cli"))?),
+            Keys::Local(local) => Ok(local.0.block_on(local.1.create(wish, "cli"))?),
         }
     }
 
     fn list(&self) -> anyhow::Result<Vec<KeySummary>> {
         match self {
             Keys::Remote(client) => Ok(client.get::<KeyList>("/v1/keys", &[])?.keys),
-            Keys::Local(runtime, ring) => Ok(runtime.block_on(ring.list())?),
+            Keys::Local(local) => Ok(local.0.block_on(local.1.list())?),
         }
     }
 
     fn revoke(&self, id: &str) -> anyhow::Result<()> {
         match self {
             Keys::Remote(client) => client.delete(&format!("/v1/keys/{}", segment(id)?)),
-            Keys::Local(runtime, ring) => Ok(runtime.block_on(ring.revoke(id, "cli"))?),
+            Keys::Local(local) => Ok(local.0.block_on(local.1.revoke(id, "cli"))?),
         }
     }
 }

@@ -27,7 +27,6 @@ use axum::routing::{delete, get, post};
 use std::sync::Arc;
 
 /// What gates talk to: decisions and outcomes, and whether we are well.
-#[must_use]
 pub fn data_plane(app: Arc<App>) -> Router {
     let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
     Router::new()
@@ -42,7 +41,6 @@ pub fn data_plane(app: Arc<App>) -> Router {
 }
 
 /// What people and their tools talk to.
-#[must_use]
 pub fn admin_api(app: Arc<App>) -> Router {
     let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
     Router::new()

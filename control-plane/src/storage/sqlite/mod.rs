@@ -145,7 +145,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, writer::Failed> + Send + 'static,
     {
-        let (task, answer) = Write::new(work);
+        let (task, answer) = Write::task(work);
         let queued = {
             let entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
             self.send(&entry, task)
@@ -216,7 +216,7 @@ impl Store for SqliteStore {
             record.decided_at_ms = id::time_of(seq);
             match Row::new(seq, record) {
                 Ok(row) => {
-                    let (task, answer) = Write::new(move |conn| row.insert(conn));
+                    let (task, answer) = Write::task(move |conn| row.insert(conn));
                     (self.send(&entry, task), answer)
                 }
                 Err(error) => (Err(error), oneshot::channel().1),

@@ -57,8 +57,8 @@ where
     T: Send + 'static,
     F: FnMut(&Connection) -> Result<T, Failed> + Send + 'static,
 {
-    #[expect(clippy::type_complexity, reason = "a task and its answer; a name would hide what it is")]
-    pub(super) fn new(work: F) -> (Box<dyn Task>, oneshot::Receiver<Result<T, StoreError>>) {
+    /// The task, and where its answer will be.
+    pub(super) fn task(work: F) -> (Box<dyn Task>, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Write { work, value: None, reply }), answer)
     }

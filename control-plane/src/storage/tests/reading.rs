@@ -98,8 +98,9 @@ async fn ids_are_found_whole_or_not_at_all() {
     let id = fill(&store, 1).await.remove(0);
     assert!(store.decision(id.to_uppercase()).await.unwrap().is_some());
     // The first half is the key; the random half must agree as well.
-    let last = if id.ends_with('0') { "1" } else { "0" };
-    let forged = format!("{}{last}", &id[..id.len() - 1]);
+    let mut forged = id.clone();
+    let last = forged.pop().unwrap();
+    forged.push(if last == '0' { '1' } else { '0' });
     for wrong in [forged.as_str(), "", "x", "00000000-0000-7000-8000-000000000000"] {
         assert!(store.decision(wrong.to_owned()).await.unwrap().is_none(), "{wrong}");
     }
