@@ -22,7 +22,7 @@ pub(crate) struct Entry {
 /// What a principal is recognised by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
-    AccessKey(String),
+    AccessKeyId(String),
     SecretSha256(String),
     Account(String),
 }
@@ -57,7 +57,7 @@ impl Directory {
         }
         let keys = [
             claim.secret_sha256.map(|hash| Key::SecretSha256(hash.to_ascii_lowercase())),
-            claim.access_key_id.map(|id| Key::AccessKey(id.to_owned())),
+            claim.access_key_id.map(|id| Key::AccessKeyId(id.to_owned())),
             claim.account_hint.map(|account| Key::Account(account.to_owned())),
         ];
         let number = keys.iter().flatten().find_map(|key| self.by_key.get(key));

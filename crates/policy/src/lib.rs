@@ -12,6 +12,7 @@
 mod bits;
 mod bundle;
 mod call;
+mod decide;
 mod decision;
 mod diagnostic;
 mod directory;
@@ -28,8 +29,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bundle, SourceFile, UNKNOWN_OPERATION_RULE, compile};
+pub use bundle::{Bundle, SourceFile, compile};
 pub use call::{Agent, Call, Credential, Model, Network, Request, Text, UNKNOWN_OPERATION};
+pub use decide::UNKNOWN_OPERATION_RULE;
 pub use decision::{Decision, Effect, MatchedRule};
 pub use diagnostic::{Diagnostic, LoadError, Severity};
 pub use field::{Field, FieldKind, fields, fields_markdown};

@@ -76,8 +76,8 @@ fn read_principal(reader: &mut Reader<'_>, node: &Node, directory: &mut Director
         reader.error(name.at, format!("principal `{}` is listed twice; merge the entries", name.text));
         return None;
     };
-    let keys: [(&str, fn(String) -> Key, Shape); 3] = [
-        ("access_keys", Key::AccessKey, ("16 to 128 letters and digits, such as AKIA…", is_access_key)),
+    let keys: [(&str, Make, Shape); 3] = [
+        ("access_keys", Key::AccessKeyId, ("16 to 128 letters and digits, such as AKIA…", is_access_key)),
         ("accounts", Key::Account, ("12 digits", is_account)),
         ("api_key_sha256", Key::SecretSha256, ("64 lower-case hex digits", is_sha256)),
     ];
@@ -90,6 +90,8 @@ fn read_principal(reader: &mut Reader<'_>, node: &Node, directory: &mut Director
     Some(())
 }
 
+/// Makes a key of its text.
+type Make = fn(String) -> Key;
 /// What it looks like, for people and as a check.
 type Shape = (&'static str, fn(&str) -> bool);
 
@@ -98,7 +100,7 @@ fn read_key(
     directory: &mut Directory,
     number: usize,
     text: &Located,
-    make: fn(String) -> Key,
+    make: Make,
     (shape, fits): Shape,
 ) {
     if !fits(&text.text) {

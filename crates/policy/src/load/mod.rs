@@ -3,4 +3,5 @@
 pub(crate) mod condition;
 pub(crate) mod files;
 pub(crate) mod manifest;
+pub(crate) mod operations;
 pub(crate) mod rules;

@@ -1,6 +1,7 @@
 //! Rule files to rules.
 
 use super::condition::{self, Regexes, read_globs};
+use super::operations::Vocabulary;
 use crate::decision::Effect;
 use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_RULES};
 use crate::names::Selector;
@@ -49,6 +50,7 @@ pub(crate) struct Rules {
     pub(crate) rules: Vec<Rule>,
     ids: HashMap<String, (String, Pos)>,
     regexes: Regexes,
+    vocabulary: Vocabulary,
     /// Literal principals of selectors, to be compared with the directory.
     pub(crate) principals: Vec<(String, Located)>,
     full: bool,
@@ -160,6 +162,9 @@ impl Rules {
             Selector::Models | Selector::Regions => {}
         }
         let globs = read_globs(reader, &texts, selector.folds_case())?;
+        if selector == Selector::Operations {
+            self.vocabulary.check(reader, &texts, &globs);
+        }
         let subject = Subject::Selector(selector);
         Some(Predicate::Test(Test { subject, check: Check::Globs(globs) }))
     }

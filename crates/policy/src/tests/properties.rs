@@ -69,6 +69,9 @@ fn one_rule() -> impl Strategy<Value = String> {
         "svc:a",
     ]);
     let list = || prop::option::of(prop::collection::vec(globs.clone(), 1..3));
+    let operations =
+        pick(&["Converse", "conv*", "*Model", "bedrock:*", "bedrock-runtime:Conv*", "*", "Unknown"]);
+    let operations = prop::option::of(prop::collection::vec(operations, 1..3));
     let condition = pick(&[
         "{field: operation, operator: equals, value: a}",
         "{field: operation, operator: not_equals, value: a}",
@@ -91,7 +94,7 @@ fn one_rule() -> impl Strategy<Value = String> {
     (
         pick(&["allow", "block", "log"]),
         pick(&["enforce", "shadow"]),
-        list(),
+        operations,
         list(),
         list(),
         list(),
@@ -125,8 +128,11 @@ fn one_rule() -> impl Strategy<Value = String> {
 fn some_call() -> impl Strategy<Value = Call> {
     let word = || prop::sample::select(vec!["", "a", "b", "ab", "aXb", "Unknown"]).prop_map(str::to_owned);
     let some = move || prop::option::of(word());
+    let operation =
+        prop::sample::select(vec!["", "a", "Converse", "ConverseStream", "Unknown"]).prop_map(str::to_owned);
+    let service = prop::sample::select(vec!["", "bedrock-runtime", "x"]).prop_map(str::to_owned);
     (
-        (word(), word(), word(), word()),
+        (operation, word(), word(), service),
         prop::option::of((word(), some(), some())),
         prop::collection::vec(word(), 0..3),
         prop::option::of(0_u64..6),
@@ -146,7 +152,7 @@ fn some_call() -> impl Strategy<Value = Call> {
                 operation,
                 region,
                 service,
-                action: "bedrock:a".to_owned(),
+                action: "bedrock:InvokeModel".to_owned(),
                 model: model.map(|(id, base, geography)| Model { id, base, geography, ..Model::default() }),
                 request: Request {
                     tools,

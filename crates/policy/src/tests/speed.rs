@@ -158,7 +158,8 @@ fn hostile_files() {
     for piece in pieces {
         let text = piece.repeat(limit / piece.len());
         for prefix in ["", "[", "{", "a: ", "\"", "- "] {
-            let text = format!("{prefix}{}", &text[..text.floor_char_boundary(limit - prefix.len())]);
+            let text =
+                format!("{prefix}{}", text.get(..text.floor_char_boundary(limit - prefix.len())).unwrap());
             let files =
                 [file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n"), file("rules/a.yaml", &text)];
             let start = Instant::now();
