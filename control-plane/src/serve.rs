@@ -64,9 +64,9 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let app = Arc::new(App::new(store, active, keys, telemetry, config.settings));
 
     let (stop, stopped) = watch::channel(false);
-    let admin = Listener::bind(&config.admin_addr)
-        .await
-        .with_context(|| format!("cannot listen on {} for the admin API; see --admin-addr", config.admin_addr))?;
+    let admin = Listener::bind(&config.admin_addr).await.with_context(|| {
+        format!("cannot listen on {} for the admin API; see --admin-addr", config.admin_addr)
+    })?;
     let mut data = DataPlane::start(&config, Arc::clone(&app), stopped.clone())?;
     let ports = Ports { data: data.address().await?, admin: admin.address()?, pid: std::process::id() };
     announce(&ports, config.ports_file.as_deref())?;

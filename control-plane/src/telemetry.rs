@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Bounds of the histograms, seconds: from what parsing takes to what a gate waits at most.
 const BUCKETS: [f64; 16] = [
-    0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.02, 0.1,
-    0.5, 2.0, 5.0,
+    0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.02,
+    0.1, 0.5, 2.0, 5.0,
 ];
 
 /// A part of a decision.
@@ -66,7 +66,8 @@ impl Telemetry {
         Telemetry {
             handle: recorder.handle(),
             phases: phases.map(|phase| histogram(&*recorder, "portcullis_decision_seconds", "phase", phase)),
-            verdicts: verdicts.map(|verdict| counter(&*recorder, "portcullis_decisions_total", &[("verdict", verdict)])),
+            verdicts: verdicts
+                .map(|verdict| counter(&*recorder, "portcullis_decisions_total", &[("verdict", verdict)])),
             unaudited: counter(&*recorder, "portcullis_unaudited_calls_total", &[]),
             lost: counter(&*recorder, "portcullis_outcomes_lost_total", &[]),
             orphans: counter(&*recorder, "portcullis_outcomes_total", &[("state", "unknown")]),
@@ -153,16 +154,27 @@ fn counter(recorder: &dyn Recorder, name: &'static str, labels: &[(&'static str,
     recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
 }
 
-fn histogram(recorder: &dyn Recorder, name: &'static str, label: &'static str, value: &'static str) -> Histogram {
+fn histogram(
+    recorder: &dyn Recorder,
+    name: &'static str,
+    label: &'static str,
+    value: &'static str,
+) -> Histogram {
     recorder.register_histogram(&Key::from_parts(name, vec![Label::new(label, value)]), &METADATA)
 }
 
 fn describe(recorder: &dyn Recorder) {
     let counters = [
         ("portcullis_decisions_total", "Questions answered, by verdict."),
-        ("portcullis_faults_total", "Questions and batches that got no verdict, by code; the gate refuses the call."),
+        (
+            "portcullis_faults_total",
+            "Questions and batches that got no verdict, by code; the gate refuses the call.",
+        ),
         ("portcullis_outcomes_total", "Outcomes taken, repeated ones included, by state."),
-        ("portcullis_unaudited_calls_total", "Calls that gates let out without a record (failure_mode: open)."),
+        (
+            "portcullis_unaudited_calls_total",
+            "Calls that gates let out without a record (failure_mode: open).",
+        ),
         ("portcullis_outcomes_lost_total", "Outcomes that gates lost."),
     ];
     for (name, help) in counters {

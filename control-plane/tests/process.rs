@@ -228,7 +228,9 @@ fn kill_9_under_load_loses_nothing_answered() {
                 scope.spawn(move || {
                     for at in 0.. {
                         match server.decide(&format!("{round}-{lane}-{at}")) {
-                            Ok((200, answer)) => tell.send(answer["decision_id"].as_str().unwrap().to_owned()).unwrap(),
+                            Ok((200, answer)) => {
+                                tell.send(answer["decision_id"].as_str().unwrap().to_owned()).unwrap()
+                            }
                             _ => return,
                         }
                     }
@@ -311,7 +313,8 @@ fn mistakes_are_told_and_have_their_exit_code() {
     ];
     for (args, code, hint) in cases {
         let output = run(&mut portcullis(args));
-        let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        let text =
+            String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
         assert!(text.contains(hint), "{args:?}: {text}");
     }

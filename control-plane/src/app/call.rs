@@ -31,7 +31,8 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
             access_key_id: question.credential.access_key_id.clone(),
             account: question.credential.account_hint.clone(),
         },
-        action_type: action_type(&question.operation, endpoint.as_ref().map(|e| e.service.as_str())).to_owned(),
+        action_type: action_type(&question.operation, endpoint.as_ref().map(|e| e.service.as_str()))
+            .to_owned(),
         operation: question.operation,
         action: question.action,
         service: endpoint.as_ref().map(|e| e.service.clone()).unwrap_or_default(),
@@ -122,7 +123,10 @@ fn action_type(operation: &str, service: Option<&str>) -> &'static str {
 }
 
 static KINDS: LazyLock<HashMap<(&str, &str), &'static str>> = LazyLock::new(|| {
-    OPERATIONS.iter().map(|operation| ((operation.service, operation.name), operation.action_type())).collect()
+    OPERATIONS
+        .iter()
+        .map(|operation| ((operation.service, operation.name), operation.action_type()))
+        .collect()
 });
 
 #[cfg(test)]
@@ -131,7 +135,9 @@ mod tests {
 
     #[test]
     fn wire_names_are_those_of_serde() {
-        use CredentialKind::{ApiKey, BearerLongTerm, BearerOther, BearerShortTerm, None, Presigned, Sigv4, Sigv4a};
+        use CredentialKind::{
+            ApiKey, BearerLongTerm, BearerOther, BearerShortTerm, None, Presigned, Sigv4, Sigv4a,
+        };
         for kind in [None, Sigv4, Sigv4a, Presigned, BearerShortTerm, BearerLongTerm, BearerOther, ApiKey] {
             assert_eq!(serde_json::to_value(kind).unwrap(), credential_kind(kind));
         }

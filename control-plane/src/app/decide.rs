@@ -49,13 +49,18 @@ impl App {
         let call_id = rest.call_id.clone();
         let commit = self.store.commit_decision(record::record(call, rest, decision));
         let deadline = self.settings.commit_timeout;
-        let committed = tokio::time::timeout(deadline, commit).await.map_err(|_| Fault::CommitTimeout(deadline))??;
+        let committed =
+            tokio::time::timeout(deadline, commit).await.map_err(|_| Fault::CommitTimeout(deadline))??;
         self.telemetry.phase(Phase::Commit, decided.elapsed());
         answer(call_id, committed, wants_text)
     }
 
     /// Who calls; and, where the gate would sign the call anew, why that must not be.
-    fn identify(&self, question: &DecisionRequest, bundle: Option<&Bundle>) -> (Principal, Option<&'static str>) {
+    fn identify(
+        &self,
+        question: &DecisionRequest,
+        bundle: Option<&Bundle>,
+    ) -> (Principal, Option<&'static str>) {
         let verified = match question.entrance {
             Entrance::PassThrough => Ok(None),
             Entrance::Resign => self.keys.verify(question, clock::unix_ms()).map(Some),

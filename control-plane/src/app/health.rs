@@ -74,7 +74,9 @@ impl App {
     #[must_use]
     pub fn bundle_health(&self) -> BundleHealth {
         let status = self.bundle.status();
-        let lines = |diagnostics: &[portcullis_policy::Diagnostic]| diagnostics.iter().map(ToString::to_string).collect();
+        let lines = |diagnostics: &[portcullis_policy::Diagnostic]| {
+            diagnostics.iter().map(ToString::to_string).collect()
+        };
         BundleHealth {
             loaded: self.bundle.current().is_some(),
             name: status.name.clone(),

@@ -171,12 +171,16 @@ impl KeyRing {
             let pair = wish.existing.clone().map(|pair| (pair.access_key_id, pair.secret_access_key));
             let (id, secret) = pair.unwrap_or_else(|| crate::tokens::aws_pair(&random));
             if self.store.keys().await?.aws_keys.iter().any(|key| key.access_key_id == id) {
-                return Err(KeysError::Invalid(format!("there is a key `{id}` already, perhaps a revoked one")));
+                return Err(KeysError::Invalid(format!(
+                    "there is a key `{id}` already, perhaps a revoked one"
+                )));
             }
             let tenant = wish.tenant.as_deref();
             let NewAwsKey { key, stored } =
                 NewAwsKey::new(id, secret, &wish.name, principal, tenant, &self.master, now_ms)?;
-            self.store.add_aws_key(stored, event("key_created", &key.access_key_id, Some(&wish), actor)).await?;
+            self.store
+                .add_aws_key(stored, event("key_created", &key.access_key_id, Some(&wish), actor))
+                .await?;
             SecretKey {
                 id: key.access_key_id.clone(),
                 kind: wish.kind,
@@ -233,7 +237,11 @@ impl KeyRing {
     ///
     /// # Errors
     /// A stable code for the record. The caller is told no more than that it is not verified.
-    pub(super) fn verify(&self, question: &DecisionRequest, now_ms: u64) -> Result<Arc<AwsKey>, &'static str> {
+    pub(super) fn verify(
+        &self,
+        question: &DecisionRequest,
+        now_ms: u64,
+    ) -> Result<Arc<AwsKey>, &'static str> {
         let signing = question.signing.as_ref().ok_or("not_signed")?;
         let id = question.credential.access_key_id.as_deref().ok_or("no_access_key_id")?;
         let key = self.aws_keys.get(id).ok_or("unknown_key")?;
@@ -244,18 +252,24 @@ impl KeyRing {
 
 fn check(wish: &NewKey) -> Result<(), KeysError> {
     let invalid = |message: &str| Err(KeysError::Invalid(message.to_owned()));
-    let too_long = |text: &str| text.is_empty() || text.chars().count() > 128 || text.chars().any(char::is_control);
+    let too_long =
+        |text: &str| text.is_empty() || text.chars().count() > 128 || text.chars().any(char::is_control);
     if too_long(&wish.name) {
         return invalid("`name` must have 1 to 128 characters, none of them control characters");
     }
     if [&wish.principal, &wish.tenant].into_iter().flatten().any(|text| too_long(text)) {
-        return invalid("`principal` and `tenant` must have 1 to 128 characters, none of them control characters");
+        return invalid(
+            "`principal` and `tenant` must have 1 to 128 characters, none of them control characters",
+        );
     }
     if let Some(pair) = &wish.existing {
         let id = &pair.access_key_id;
-        let shaped = id.len() == 20 && id.bytes().all(|byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte));
+        let shaped = id.len() == 20
+            && id.bytes().all(|byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte));
         if !shaped {
-            return Err(KeysError::Invalid(format!("`{id}` is not an access key id: 20 characters of A–Z and 2–7")));
+            return Err(KeysError::Invalid(format!(
+                "`{id}` is not an access key id: 20 characters of A–Z and 2–7"
+            )));
         }
         let secret = pair.secret_access_key.as_bytes();
         if !(16..=128).contains(&secret.len()) || !secret.iter().all(u8::is_ascii_graphic) {
@@ -264,12 +278,16 @@ fn check(wish: &NewKey) -> Result<(), KeysError> {
     }
     match wish.kind.as_str() {
         "aws" => Ok(()),
-        "data" | "admin" if wish.existing.is_some() => invalid("an existing pair belongs to keys of kind `aws`"),
+        "data" | "admin" if wish.existing.is_some() => {
+            invalid("an existing pair belongs to keys of kind `aws`")
+        }
         "data" | "admin" if wish.principal.is_some() || wish.tenant.is_some() => {
             invalid("`principal` and `tenant` belong to keys of kind `aws`")
         }
         "data" | "admin" => Ok(()),
-        other => Err(KeysError::Invalid(format!("kind `{other}` is not known; use `data`, `admin` or `aws`"))),
+        other => {
+            Err(KeysError::Invalid(format!("kind `{other}` is not known; use `data`, `admin` or `aws`")))
+        }
     }
 }
 

@@ -76,7 +76,11 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
             truncated: request.truncated,
         },
         source: audit::Source { address: source.address, server_name: source.server_name },
-        sdk: audit::Sdk { user_agent: sdk.user_agent, invocation_id: sdk.invocation_id, attempt: sdk.attempt },
+        sdk: audit::Sdk {
+            user_agent: sdk.user_agent,
+            invocation_id: sdk.invocation_id,
+            attempt: sdk.attempt,
+        },
         policy: decided.policy,
         problem: problem.map(|p| audit::Problem { code: p.code, detail: p.detail }),
         verdict: decided.verdict,

@@ -126,7 +126,8 @@ fn tail(args: &Tail) -> anyhow::Result<()> {
 fn search(args: &Search) -> anyhow::Result<()> {
     let client = args.server.client()?;
     if let Some(id) = &args.id {
-        let decision: DecisionView = client.get(&format!("/v1/decisions/{}", super::client::segment(id)?), &[])?;
+        let decision: DecisionView =
+            client.get(&format!("/v1/decisions/{}", super::client::segment(id)?), &[])?;
         writeln!(stdout(), "{}", serde_json::to_string_pretty(&decision)?)?;
         return Ok(());
     }
@@ -153,8 +154,17 @@ fn search(args: &Search) -> anyhow::Result<()> {
             }
         }
         Format::Table => {
-            let heading =
-                ["TIME", "VERDICT", "OUTCOME", "PRINCIPAL", "ASSURANCE", "OPERATION", "MODEL", "RULE", "DECISION"];
+            let heading = [
+                "TIME",
+                "VERDICT",
+                "OUTCOME",
+                "PRINCIPAL",
+                "ASSURANCE",
+                "OPERATION",
+                "MODEL",
+                "RULE",
+                "DECISION",
+            ];
             table(&mut stdout().lock(), &heading, &found.iter().map(row).collect::<Vec<_>>())?;
         }
     }

@@ -72,7 +72,10 @@ impl Client {
     }
 
     fn unreachable(&self) -> String {
-        format!("cannot reach {}; is `portcullis serve` running, and is PORTCULLIS_URL its admin API?", self.base)
+        format!(
+            "cannot reach {}; is `portcullis serve` running, and is PORTCULLIS_URL its admin API?",
+            self.base
+        )
     }
 }
 
@@ -81,14 +84,21 @@ fn read<T: DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> 
         return Err(refused(&mut response));
     }
     let limit = 256 * 1024 * 1024;
-    response.body_mut().with_config().limit(limit).read_json().context("the server's answer is not understood")
+    response
+        .body_mut()
+        .with_config()
+        .limit(limit)
+        .read_json()
+        .context("the server's answer is not understood")
 }
 
 fn refused(response: &mut ureq::http::Response<ureq::Body>) -> anyhow::Error {
     let status = response.status();
     match response.body_mut().read_json::<Problem>() {
         Ok(problem) => anyhow::anyhow!("{} ({}, {})", problem.detail, problem.code, status),
-        Err(_) => anyhow::anyhow!("the server answers {status}; is PORTCULLIS_URL the admin API of Portcullis?"),
+        Err(_) => {
+            anyhow::anyhow!("the server answers {status}; is PORTCULLIS_URL the admin API of Portcullis?")
+        }
     }
 }
 

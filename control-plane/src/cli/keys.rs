@@ -60,7 +60,12 @@ enum Command {
         #[arg(long, value_name = "ID", requires = "secret_access_key")]
         access_key_id: Option<String>,
         /// Its secret; better from the environment than from the command line, which others can see
-        #[arg(long, value_name = "SECRET", env = "PORTCULLIS_IMPORT_SECRET_ACCESS_KEY", hide_env_values = true)]
+        #[arg(
+            long,
+            value_name = "SECRET",
+            env = "PORTCULLIS_IMPORT_SECRET_ACCESS_KEY",
+            hide_env_values = true
+        )]
         secret_access_key: Option<String>,
     },
     /// List them, revoked ones included
@@ -88,7 +93,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Create { kind, name, principal, tenant, access_key_id, secret_access_key } => {
             let existing = access_key_id.zip(secret_access_key);
-            let existing = existing.map(|(access_key_id, secret_access_key)| ExistingPair { access_key_id, secret_access_key });
+            let existing = existing
+                .map(|(access_key_id, secret_access_key)| ExistingPair { access_key_id, secret_access_key });
             let made = keys.create(NewKey { kind, name, principal, tenant, existing })?;
             if json {
                 writeln!(out, "{}", serde_json::to_string_pretty(&made)?)?;
@@ -135,7 +141,9 @@ impl Place {
         let store = Arc::new(SqliteStore::open(SqliteOptions::new(&directory))?);
         let master = match (std::env::var("PORTCULLIS_MASTER_KEY"), &self.master_key_file) {
             (Ok(key), _) if !key.is_empty() => MasterKey::parse(&key, "PORTCULLIS_MASTER_KEY")?,
-            (_, Some(file)) => MasterKey::parse(&std::fs::read_to_string(file)?, &file.display().to_string())?,
+            (_, Some(file)) => {
+                MasterKey::parse(&std::fs::read_to_string(file)?, &file.display().to_string())?
+            }
             _ => MasterKey::load_or_create(&directory)?,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -55,7 +55,8 @@ mod tests {
     #[test]
     fn columns_line_up_and_escapes_do_not_reach_the_terminal() {
         let mut out = Vec::new();
-        let rows = vec![vec!["a".to_owned(), "\u{1b}[31mred".to_owned()], vec!["bcd".to_owned(), String::new()]];
+        let rows =
+            vec![vec!["a".to_owned(), "\u{1b}[31mred".to_owned()], vec!["bcd".to_owned(), String::new()]];
         table(&mut out, &["ID", "NAME"], &rows).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "ID   NAME\na    \\u{1b}[31mred\nbcd\n");
     }

@@ -44,7 +44,13 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     let Ok(bundle) = compiled else {
         bail!("`{}` does not load: {errors} error(s)", directory.display());
     };
-    eprintln!("`{}` is good: bundle {}, {} rules, digest {}", directory.display(), bundle.name(), bundle.rule_count(), bundle.digest());
+    eprintln!(
+        "`{}` is good: bundle {}, {} rules, digest {}",
+        directory.display(),
+        bundle.name(),
+        bundle.rule_count(),
+        bundle.digest()
+    );
     Ok(())
 }
 

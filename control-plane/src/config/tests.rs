@@ -17,7 +17,8 @@ fn nothing_said_is_the_documented_default() {
 
 #[test]
 fn flags_win_over_the_file() {
-    let file = RawConfig::from_yaml(Path::new("f"), "data_addr: 127.0.0.1:1\noutcome_deadline: 2m\n").unwrap();
+    let file =
+        RawConfig::from_yaml(Path::new("f"), "data_addr: 127.0.0.1:1\noutcome_deadline: 2m\n").unwrap();
     let flags = RawConfig { data_addr: Some("unix:/run/p.sock".to_owned()), ..RawConfig::default() };
     let config = Config::check(flags.or(file), Secrets::default()).unwrap();
     assert_eq!(config.data_addr, Address::Unix("/run/p.sock".into()));
@@ -61,7 +62,11 @@ fn tokens_come_from_files_hashes_and_the_environment() {
     let config = Config::check(raw.clone(), secrets).unwrap();
     let kinds: Vec<_> = config.tokens.iter().map(|(kind, ..)| *kind).collect();
     assert_eq!(kinds, [Kind::Data, Kind::Admin, Kind::Data]);
-    assert_eq!(config.tokens[1].2, sha256(b"pcl_admin_0123456789abcdef"), "the line end is no part of the token");
+    assert_eq!(
+        config.tokens[1].2,
+        sha256(b"pcl_admin_0123456789abcdef"),
+        "the line end is no part of the token"
+    );
 
     std::fs::write(&file, "short").unwrap();
     let error = Config::check(raw, Secrets::default()).unwrap_err().to_string();

@@ -3,8 +3,8 @@
 use super::auth::Admin;
 use super::json::{Json, Query};
 use super::problem::Problem;
-use super::view::{self, DecisionView, DecisionsPage, EventView};
 use super::time;
+use super::view::{self, DecisionView, DecisionsPage, EventView};
 use crate::app::{App, BundleHealth, KeySummary, NewKey, SecretKey};
 use crate::clock;
 use crate::storage::{self, Cursor, Order};
@@ -96,16 +96,21 @@ fn translate(params: DecisionsQuery) -> Result<(storage::Query, Duration), Probl
         text.map(|text| time::parse(&text, now_ms)).transpose().map_err(Problem::bad_request)
     };
     let verdict = params.verdict.map(|name| {
-        VerdictKind::parse(&name).ok_or_else(|| bad("verdict", &name, "allow, deny, throttle, pending_approval"))
+        VerdictKind::parse(&name)
+            .ok_or_else(|| bad("verdict", &name, "allow, deny, throttle, pending_approval"))
     });
     let outcome = params.outcome.map(|name| {
         OutcomeState::parse(&name)
             .ok_or_else(|| bad("outcome", &name, "pending, completed, failed, aborted, blocked, unknown"))
     });
     let after = params.cursor.map(|text| {
-        Cursor::decode(&text).filter(|cursor| cursor.order == order).map(|cursor| cursor.seq).ok_or_else(|| {
-            Problem::bad_request("`cursor` is none of this order; take `next`, or `follow` with `order=asc`")
-        })
+        Cursor::decode(&text).filter(|cursor| cursor.order == order).map(|cursor| cursor.seq).ok_or_else(
+            || {
+                Problem::bad_request(
+                    "`cursor` is none of this order; take `next`, or `follow` with `order=asc`",
+                )
+            },
+        )
     });
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT);
     if limit == 0 || limit > MAX_LIMIT {
@@ -146,7 +151,8 @@ pub(super) async fn decision(
     Path(id): Path<String>,
 ) -> Result<Json<DecisionView>, Problem> {
     let found = app.store.decision(id).await?;
-    let missing = || Problem::new(StatusCode::NOT_FOUND, "decision_not_found", "there is no decision of that id");
+    let missing =
+        || Problem::new(StatusCode::NOT_FOUND, "decision_not_found", "there is no decision of that id");
     Ok(Json(found.ok_or_else(missing)?.into()))
 }
 

@@ -26,7 +26,8 @@ pub(super) async fn decide(
 ) -> Result<Json<DecisionAnswer>, Problem> {
     let bytes = json::body(request, &app).await?;
     let started = Instant::now();
-    let question: DecisionRequest = json::parse(&bytes).inspect_err(|_| app.telemetry.fault("bad_question"))?;
+    let question: DecisionRequest =
+        json::parse(&bytes).inspect_err(|_| app.telemetry.fault("bad_question"))?;
     drop(bytes);
     app.telemetry.phase(Phase::Parse, started.elapsed());
     let answer = app.decide(question).await?;

@@ -39,7 +39,8 @@ pub(super) async fn body(request: Request, app: &Arc<App>) -> Result<Bytes, Prob
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
-    let unsupported = |detail| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+    let unsupported =
+        |detail| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
     let is_json = |value: &HeaderValue| {
         let text = value.to_str().unwrap_or_default();
         let essence = text.split(';').next().unwrap_or_default().trim();
@@ -70,10 +71,13 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Ok(body) => {
+                ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+            }
             Err(error) => {
                 tracing::error!(%error, "cannot write an answer");
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error").into_response()
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error")
+                    .into_response()
             }
         }
     }

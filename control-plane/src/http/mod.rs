@@ -61,7 +61,11 @@ pub fn admin_api(app: Arc<App>) -> Router {
 }
 
 async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path; see /openapi.json of the admin API")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is nothing at this path; see /openapi.json of the admin API",
+    )
 }
 
 async fn method_not_allowed() -> Problem {

@@ -64,10 +64,16 @@ impl From<Fault> for Problem {
         let code = fault.code();
         match &fault {
             Fault::Question(detail) => Problem::new(StatusCode::BAD_REQUEST, code, detail.clone()),
-            Fault::Store(StoreError::CallIdReused(_)) => Problem::new(StatusCode::CONFLICT, code, fault.to_string()),
+            Fault::Store(StoreError::CallIdReused(_)) => {
+                Problem::new(StatusCode::CONFLICT, code, fault.to_string())
+            }
             Fault::Store(StoreError::Inconsistent(_)) | Fault::Inconsistent(_) => {
                 tracing::error!(error = %fault, "this should not be");
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, code, "an internal error; its particulars are in the log")
+                Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    code,
+                    "an internal error; its particulars are in the log",
+                )
             }
             _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, fault.to_string()),
         }
@@ -83,12 +89,18 @@ impl From<StoreError> for Problem {
 impl From<KeysError> for Problem {
     fn from(error: KeysError) -> Self {
         match error {
-            KeysError::Invalid(detail) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_key", detail),
+            KeysError::Invalid(detail) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_key", detail)
+            }
             KeysError::NotFound(_) => Problem::new(StatusCode::NOT_FOUND, "key_not_found", error.to_string()),
             KeysError::Store(error) => error.into(),
             KeysError::Master(_) | KeysError::Randomness(_) => {
                 tracing::error!(%error, "cannot make a key");
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error; its particulars are in the log")
+                Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "an internal error; its particulars are in the log",
+                )
             }
         }
     }

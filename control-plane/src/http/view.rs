@@ -69,7 +69,12 @@ impl From<StoredEvent> for EventView {
 }
 
 /// Builds a page. `newest` is the store's newest decision from before the page was read.
-pub(super) fn page(page: crate::storage::Page, order: Order, asked_after: Option<i64>, newest: i64) -> DecisionsPage {
+pub(super) fn page(
+    page: crate::storage::Page,
+    order: Order,
+    asked_after: Option<i64>,
+    newest: i64,
+) -> DecisionsPage {
     let last = page.decisions.last().map(|stored| stored.seq);
     let first = page.decisions.first().map(|stored| stored.seq);
     let next = last.filter(|_| page.more).map(|seq| Cursor { seq, order }.encode());

@@ -56,8 +56,12 @@ impl NewAwsKey {
         master: &MasterKey,
         now_ms: u64,
     ) -> Result<Self, MasterKeyError> {
-        let key =
-            AwsKey { secret, principal: principal.to_owned(), tenant: tenant.map(str::to_owned), access_key_id };
+        let key = AwsKey {
+            secret,
+            principal: principal.to_owned(),
+            tenant: tenant.map(str::to_owned),
+            access_key_id,
+        };
         let stored = StoredAwsKey {
             access_key_id: key.access_key_id.clone(),
             sealed_secret: master.seal(&key.access_key_id, &key.secret)?,

@@ -106,7 +106,8 @@ impl Tokens {
     /// Starts with tokens given by their SHA-256, such as Kubernetes secrets.
     #[must_use]
     pub fn with_fixed(fixed: impl IntoIterator<Item = (Kind, String, [u8; 32])>) -> Self {
-        let fixed = fixed.into_iter().map(|(kind, name, sha256)| Entry { kind, sha256, name: name.into() }).collect();
+        let fixed =
+            fixed.into_iter().map(|(kind, name, sha256)| Entry { kind, sha256, name: name.into() }).collect();
         Tokens { fixed, stored: ArcSwap::default() }
     }
 

@@ -64,8 +64,12 @@ impl MasterKey {
                 let mut bytes = [0; 32];
                 getrandom::fill(&mut bytes).map_err(|_| MasterKeyError::Randomness)?;
                 let text = STANDARD.encode(bytes);
-                let mut file =
-                    std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(io)?;
+                let mut file = std::fs::File::options()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(&path)
+                    .map_err(io)?;
                 file.write_all(format!("{text}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
                 Self::parse(&text, &path.display().to_string())
             }
@@ -100,7 +104,8 @@ impl MasterKey {
         let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or_else(wrong)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| wrong())?;
         let mut text = text.to_vec();
-        let secret = self.0.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text).map_err(|_| wrong())?;
+        let secret =
+            self.0.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text).map_err(|_| wrong())?;
         String::from_utf8(secret.to_vec()).map_err(|_| wrong())
     }
 }

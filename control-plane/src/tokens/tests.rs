@@ -28,7 +28,11 @@ fn each_kind_opens_its_own_door() {
     ];
     for (header, kind, expected) in &cases {
         let got = tokens.authenticate(header.as_deref().map(str::as_bytes), *kind);
-        assert_eq!(got.as_ref().map(|caller| &*caller.name), expected.as_ref().map(|name| *name), "{header:?} {kind:?}");
+        assert_eq!(
+            got.as_ref().map(|caller| &*caller.name),
+            expected.as_ref().map(|name| *name),
+            "{header:?} {kind:?}"
+        );
     }
     println!("compared {} presentations", cases.len());
 }

@@ -11,7 +11,9 @@ async fn pages_lead_to_the_end_and_can_be_followed() {
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = plane.get(&format!("/v1/decisions?limit=2{cursor}")).await.json();
-        seen.extend(page["decisions"].as_array().unwrap().iter().map(|d| d["call_id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            page["decisions"].as_array().unwrap().iter().map(|d| d["call_id"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
@@ -34,7 +36,11 @@ async fn bad_queries_say_what_is_accepted() {
     let cases = testdata("bad_queries.json");
     for case in cases.as_array().unwrap() {
         let answer = plane.get(&format!("/v1/decisions?{}", case["query"].as_str().unwrap())).await;
-        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::BAD_REQUEST, "bad_request"), "{case}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (StatusCode::BAD_REQUEST, "bad_request"),
+            "{case}"
+        );
         assert!(answer.text.contains(case["hint"].as_str().unwrap()), "{case}: {}", answer.text);
     }
     println!("compared {} bad queries", cases.as_array().unwrap().len());

@@ -54,14 +54,21 @@ async fn a_caller_that_is_not_verified_is_never_signed_for() {
     let cases = [
         (json!({"entrance": "resign"}), "not_signed"),
         (json!({"entrance": "resign", "call_id": "b", "signing": signing()}), "unknown_key"),
-        (json!({"entrance": "resign", "call_id": "c", "signing": signing(), "credential": {"kind": "none"}}), "no_access_key_id"),
+        (
+            json!({"entrance": "resign", "call_id": "c", "signing": signing(), "credential": {"kind": "none"}}),
+            "no_access_key_id",
+        ),
     ];
     for (changes, reason) in cases {
         let answer = plane.decide(&question(changes)).await;
         assert_eq!(answer["verdict"], "deny", "{reason}");
         assert!(!answer["message"].as_str().unwrap().contains(reason), "the caller is not told: {answer}");
-        let shown = plane.get(&format!("/v1/decisions/{}", answer["decision_id"].as_str().unwrap())).await.json();
-        assert_eq!((&shown["policy"]["rule"], &shown["policy"]["reason"]), (&json!("portcullis/unverified"), &json!(reason)));
+        let shown =
+            plane.get(&format!("/v1/decisions/{}", answer["decision_id"].as_str().unwrap())).await.json();
+        assert_eq!(
+            (&shown["policy"]["rule"], &shown["policy"]["reason"]),
+            (&json!("portcullis/unverified"), &json!(reason))
+        );
     }
 }
 
@@ -78,14 +85,20 @@ const TEXT_RULES: &str = "version: \"1.0\"\nname: Text\nrules:\n- id: no-secret\
 async fn text_is_asked_for_once_and_never_recorded() {
     let plane = plane_with(Settings::default(), Some(TEXT_RULES), defaults).await;
     let answer = plane.decide(&question(json!({}))).await;
-    assert_eq!((&answer["verdict"], &answer["decision_id"], &answer["wants_text"]), (&json!("need_text"), &json!(""), &json!(true)));
+    assert_eq!(
+        (&answer["verdict"], &answer["decision_id"], &answer["wants_text"]),
+        (&json!("need_text"), &json!(""), &json!(true))
+    );
     assert_eq!(plane.get("/v1/decisions").await.json()["decisions"], json!([]), "nothing is recorded");
 
     let mut with_text = question(json!({}));
     with_text["body"]["text"] = json!({"text": "my secret plan"});
     let answer = plane.decide(&with_text).await;
     assert_eq!(answer["verdict"], "deny", "{answer}");
-    assert!(!plane.get("/v1/decisions").await.text.contains("secret plan"), "the text stays out of the record");
+    assert!(
+        !plane.get("/v1/decisions").await.text.contains("secret plan"),
+        "the text stays out of the record"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +123,12 @@ async fn bad_questions_get_a_problem_and_no_verdict() {
             None => question(case["merge"].clone()).to_string(),
         };
         let answer = plane.post("/v1/decisions", body).await;
-        assert_eq!(answer.status.as_u16(), case["status"].as_u64().unwrap() as u16, "{case}: {}", answer.text);
+        assert_eq!(
+            answer.status.as_u16(),
+            case["status"].as_u64().unwrap() as u16,
+            "{case}: {}",
+            answer.text
+        );
         if let Some(code) = case["code"].as_str() {
             assert_eq!(answer.code(), code, "{case}");
         }
@@ -176,12 +194,16 @@ async fn gaps_are_on_record_and_counted() {
 
 #[tokio::test]
 async fn a_store_that_takes_nothing_refuses_every_call_and_recovers() {
-    let short = |dir: &Path| SqliteOptions { busy_timeout: Duration::from_millis(20), ..SqliteOptions::new(dir) };
+    let short =
+        |dir: &Path| SqliteOptions { busy_timeout: Duration::from_millis(20), ..SqliteOptions::new(dir) };
     let plane = plane_with(Settings::default(), Some(RULES), short).await;
     let other = rusqlite::Connection::open(plane.dir.path().join("portcullis.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let answer = plane.post("/v1/decisions", question(json!({})).to_string()).await;
-    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"));
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
+    );
     let ready = plane.get("/readyz").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(ready.json()["store"]["error"].as_str().unwrap().contains("locked"), "{}", ready.text);
@@ -210,5 +232,9 @@ async fn orphans_are_found_by_the_reaper() {
     let shown = plane.get("/v1/decisions?outcome=unknown").await.json();
     assert_eq!(shown["decisions"][0]["outcome"]["reason"], "no_outcome_in_time");
     plane.report(json!([testdata("outcome.json")]), 0).await;
-    assert_eq!(plane.get("/v1/decisions").await.json()["decisions"][0]["state"], "completed", "a late report counts");
+    assert_eq!(
+        plane.get("/v1/decisions").await.json()["decisions"][0]["state"],
+        "completed",
+        "a late report counts"
+    );
 }

@@ -59,7 +59,10 @@ async fn a_virtual_key_is_known_until_it_is_revoked() {
     let wish = json!({"kind": "aws", "name": "app", "principal": "payments-app", "tenant": "emea"});
     let made = plane.call("POST", "/v1/keys", Some(wish)).await.json();
     let key = plane.app.keys.aws_keys.get(made["access_key_id"].as_str().unwrap()).unwrap();
-    assert_eq!((key.secret.as_str(), key.principal.as_str()), (made["secret_access_key"].as_str().unwrap(), "payments-app"));
+    assert_eq!(
+        (key.secret.as_str(), key.principal.as_str()),
+        (made["secret_access_key"].as_str().unwrap(), "payments-app")
+    );
     plane.call("DELETE", &format!("/v1/keys/{}", key.access_key_id), None).await;
     assert!(plane.app.keys.aws_keys.get(&key.access_key_id).is_none());
 }
@@ -106,18 +109,19 @@ async fn every_route_is_closed_to_the_wrong_token() {
 /// Whatever changes something leaves a record, or is named here with its reason.
 #[tokio::test]
 async fn every_change_leaves_a_record() {
-    const EXEMPT: [(&str, &str); 2] = [
-        ("post /v1/decisions", "is a record itself"),
-        ("post /v1/outcomes", "is a record itself"),
-    ];
+    const EXEMPT: [(&str, &str); 2] =
+        [("post /v1/decisions", "is a record itself"), ("post /v1/outcomes", "is a record itself")];
     let recorded = ["post /v1/keys", "delete /v1/keys/{id}"];
     let paths = serde_json::to_value(super::super::openapi_document()).unwrap()["paths"].clone();
     let mut changing = Vec::new();
     for (path, methods) in paths.as_object().unwrap() {
-        changing.extend(methods.as_object().unwrap().keys().filter(|m| *m != "get").map(|m| format!("{m} {path}")));
+        changing.extend(
+            methods.as_object().unwrap().keys().filter(|m| *m != "get").map(|m| format!("{m} {path}")),
+        );
     }
     for endpoint in &changing {
-        let known = recorded.contains(&endpoint.as_str()) || EXEMPT.iter().any(|(exempt, _)| exempt == endpoint);
+        let known =
+            recorded.contains(&endpoint.as_str()) || EXEMPT.iter().any(|(exempt, _)| exempt == endpoint);
         assert!(known, "`{endpoint}` changes something: give it an event and a test, or a reason here");
     }
     assert_eq!(changing.len(), recorded.len() + EXEMPT.len());
@@ -130,6 +134,7 @@ async fn other_paths_and_methods_are_problems_too() {
     assert_eq!(plane.get("/v2/decisions").await.code(), "not_found");
     assert_eq!(plane.call("PUT", "/v1/keys", None).await.code(), "method_not_allowed");
     assert_eq!(plane.get("/v1/decisions/nonsense").await.code(), "decision_not_found");
-    let twice = Request::get("/v1/keys").header("authorization", "Bearer a").header("authorization", "Bearer b");
+    let twice =
+        Request::get("/v1/keys").header("authorization", "Bearer a").header("authorization", "Bearer b");
     assert_eq!(send(&plane.admin, twice.body(Body::empty()).unwrap()).await.code(), "bad_request");
 }

@@ -22,7 +22,9 @@ async fn tcp_and_unix_sockets_are_served_and_stopped() {
         let bound = listener.address().unwrap();
         let server = tokio::spawn(serve(listener, plane.data.clone(), stopped));
         let answer = match &bound {
-            Address::Tcp(address) => healthz(&mut tokio::net::TcpStream::connect(address).await.unwrap()).await,
+            Address::Tcp(address) => {
+                healthz(&mut tokio::net::TcpStream::connect(address).await.unwrap()).await
+            }
             Address::Unix(path) => healthz(&mut tokio::net::UnixStream::connect(path).await.unwrap()).await,
         };
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -119,8 +119,7 @@ impl SqliteStore {
         let sqlite = |source| OpenError::Sqlite { path: directory.clone(), source };
         let mut conn = options.connect().map_err(sqlite)?;
         schema::migrate(&mut conn, &directory)?;
-        let newest: Seq =
-            conn.query_row(statements::NEWEST, [], |row| row.get(0)).map_err(sqlite)?;
+        let newest: Seq = conn.query_row(statements::NEWEST, [], |row| row.get(0)).map_err(sqlite)?;
         let (notify, watch) = watch::channel(newest);
         let trouble = Trouble::default();
         let (queue, tasks) = std::sync::mpsc::sync_channel(options.queue);

@@ -32,7 +32,10 @@ impl Readers {
     }
 
     /// Runs a read. A connection that has seen an error is not used again.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let conn = match idle {
             Some(conn) => conn,
@@ -177,7 +180,11 @@ fn stored(row: &rusqlite::Row<'_>) -> Result<StoredDecision, StoreError> {
     Ok(StoredDecision { seq, record, outcome })
 }
 
-pub(super) fn events(conn: &Connection, before: Option<u64>, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+pub(super) fn events(
+    conn: &Connection,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
     let before = before.and_then(|seq| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
     let mut statement = conn.prepare_cached(
         "SELECT seq, at, kind, actor, detail FROM events WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
@@ -198,8 +205,9 @@ pub(super) fn events(conn: &Connection, before: Option<u64>, limit: u32) -> Resu
 
 pub(super) fn keys(conn: &Connection) -> Result<StoredKeys, StoreError> {
     let mut keys = StoredKeys::default();
-    let mut statement =
-        conn.prepare("SELECT id, kind, name, sha256, created_at, revoked_at FROM tokens ORDER BY created_at, id")?;
+    let mut statement = conn.prepare(
+        "SELECT id, kind, name, sha256, created_at, revoked_at FROM tokens ORDER BY created_at, id",
+    )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         keys.tokens.push(StoredToken {

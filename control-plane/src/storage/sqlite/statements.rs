@@ -1,9 +1,9 @@
 //! What the writer executes. Each function runs inside the transaction of its group.
 
 use super::writer::Failed;
+use crate::clock;
 use crate::storage::id::{self, Seq};
 use crate::storage::{Committed, Event, Reaped, StoreError, StoredAwsKey, StoredToken};
-use crate::clock;
 use portcullis_audit::{DecisionRecord, OutcomeRecord, OutcomeState, SCHEMA, VerdictKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -151,8 +151,10 @@ pub(super) fn reap(conn: &Connection, before_ms: u64, now_ms: u64, limit: u32) -
 }
 
 pub(super) fn add_token(conn: &Connection, token: &StoredToken) -> Result<(), Failed> {
-    conn.prepare_cached("INSERT INTO tokens (id, kind, name, sha256, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![token.id, token.kind, token.name, token.sha256, signed(token.created_at_ms)])?;
+    conn.prepare_cached(
+        "INSERT INTO tokens (id, kind, name, sha256, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![token.id, token.kind, token.name, token.sha256, signed(token.created_at_ms)])?;
     Ok(())
 }
 
@@ -192,11 +194,13 @@ fn put_meta(conn: &Connection, key: &str, value: i64) -> Result<(), Failed> {
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Inconsistent(format!("cannot write a record: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Inconsistent(format!("cannot write a record: {error}")))
 }
 
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, StoreError> {
-    serde_json::from_str(json).map_err(|error| StoreError::Inconsistent(format!("cannot read a record: {error}")))
+    serde_json::from_str(json)
+        .map_err(|error| StoreError::Inconsistent(format!("cannot read a record: {error}")))
 }
 
 /// SQLite's integers are signed; times fit.

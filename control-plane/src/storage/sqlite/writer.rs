@@ -193,7 +193,10 @@ impl Writer {
     /// Says so once, and starts afresh with the next group: a connection that has seen an I/O error is not trusted.
     fn broke(&mut self, message: &str) {
         if !self.troubled {
-            tracing::error!(error = message, "the store does not take records: every call is refused until it does");
+            tracing::error!(
+                error = message,
+                "the store does not take records: every call is refused until it does"
+            );
         }
         self.troubled = true;
         self.trouble.set(Some(message.to_owned()));
@@ -204,7 +207,8 @@ impl Writer {
 fn transaction(conn: &Connection, group: &mut [Box<dyn Task>]) -> Result<Seq, (usize, Failed)> {
     let nobody = group.len();
     let medium = |error| (nobody, Failed::Medium(error));
-    let execute = |sql| conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(medium);
+    let execute =
+        |sql| conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(medium);
     execute("BEGIN IMMEDIATE")?;
     for (index, task) in group.iter_mut().enumerate() {
         task.run(conn).map_err(|failed| (index, failed))?;

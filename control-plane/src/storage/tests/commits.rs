@@ -12,7 +12,10 @@ async fn the_same_question_gets_the_recorded_verdict() {
     assert!(!first.repeated);
     // Policy has changed meanwhile: what was recorded, and perhaps let out, stands.
     let again = store.commit_decision(decision("c", VerdictKind::Deny)).await.unwrap();
-    assert_eq!((again.decision_id, again.verdict.kind, again.repeated), (first.decision_id, VerdictKind::Allow, true));
+    assert_eq!(
+        (again.decision_id, again.verdict.kind, again.repeated),
+        (first.decision_id, VerdictKind::Allow, true)
+    );
     assert_eq!(store.decisions(Query { limit: 10, ..Query::default() }).await.unwrap().decisions.len(), 1);
 }
 
@@ -127,7 +130,8 @@ enum Write {
 fn writes() -> impl Strategy<Value = Vec<Write>> {
     let states = prop::sample::select(&OutcomeState::ALL[1..]);
     let write = prop_oneof![
-        (0u8..12, prop::sample::select(&VerdictKind::ALL[..])).prop_map(|(call, kind)| Write::Decision(call, kind)),
+        (0u8..12, prop::sample::select(&VerdictKind::ALL[..]))
+            .prop_map(|(call, kind)| Write::Decision(call, kind)),
         (0u8..12, states).prop_map(|(call, state)| Write::Outcome(call, state)),
     ];
     prop::collection::vec(write, 1..40)

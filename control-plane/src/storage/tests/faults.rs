@@ -9,7 +9,8 @@ use std::time::Duration;
 #[tokio::test]
 async fn a_full_disk_refuses_and_room_heals_without_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(SqliteOptions { max_pages: Some(40), ..SqliteOptions::new(dir.path()) }).unwrap();
+    let store =
+        SqliteStore::open(SqliteOptions { max_pages: Some(40), ..SqliteOptions::new(dir.path()) }).unwrap();
     let mut acknowledged = Vec::new();
     let error = loop {
         let call_id = format!("call-{}", acknowledged.len());
@@ -118,7 +119,11 @@ fn a_newer_schema_is_left_alone() {
 #[test]
 fn a_file_that_is_no_store_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("portcullis.db"), "not a database, but long enough to look at".repeat(100)).unwrap();
+    std::fs::write(
+        dir.path().join("portcullis.db"),
+        "not a database, but long enough to look at".repeat(100),
+    )
+    .unwrap();
     let error = SqliteStore::open(SqliteOptions::new(dir.path())).unwrap_err();
     assert!(matches!(error, OpenError::Sqlite { .. }), "{error}");
     println!("{error}");

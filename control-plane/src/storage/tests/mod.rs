@@ -46,7 +46,8 @@ fn outcome(call_id: &str, state: OutcomeState) -> OutcomeRecord {
 async fn fill(store: &impl Store, n: u32) -> Vec<String> {
     let mut ids = Vec::new();
     for at in 0..n {
-        let committed = store.commit_decision(decision(&format!("call-{at}"), VerdictKind::Allow)).await.unwrap();
+        let committed =
+            store.commit_decision(decision(&format!("call-{at}"), VerdictKind::Allow)).await.unwrap();
         ids.push(committed.decision_id);
     }
     ids

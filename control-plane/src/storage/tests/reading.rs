@@ -16,7 +16,8 @@ async fn filters_find_what_they_say() {
     let mut other = decision("b", VerdictKind::Deny);
     other.principal.name = "research".to_owned();
     other.operation = "InvokeModel".to_owned();
-    other.model = Some(Model { id: "arn:aws:bedrock:eu-west-1:1:imported-model/x[1]".to_owned(), ..Model::default() });
+    other.model =
+        Some(Model { id: "arn:aws:bedrock:eu-west-1:1:imported-model/x[1]".to_owned(), ..Model::default() });
     let mut bare = decision("c", VerdictKind::Throttle);
     bare.model = None;
     for record in [decision("a", VerdictKind::Allow), other, bare] {
@@ -48,7 +49,12 @@ async fn filters_find_what_they_say() {
         ("oldest first", Query { order: Order::Ascending, ..q() }, vec!["a", "b", "c", "d"]),
         (
             "all of it",
-            Query { principal: text("payments"), verdict: Some(VerdictKind::Allow), model: text("*nova*"), ..q() },
+            Query {
+                principal: text("payments"),
+                verdict: Some(VerdictKind::Allow),
+                model: text("*nova*"),
+                ..q()
+            },
             vec!["d", "a"],
         ),
     ];
@@ -135,7 +141,9 @@ fn cursors_are_read_back_and_nothing_else_is() {
         let cursor = Cursor { seq: 0x1234_5678_9abc, order };
         assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
     }
-    for text in ["", "d", "x0000000000000000", "d+000000000000001", "d000000000000000g", "é", "dffffffffffffffff"] {
+    for text in
+        ["", "d", "x0000000000000000", "d+000000000000001", "d000000000000000g", "é", "dffffffffffffffff"]
+    {
         assert_eq!(Cursor::decode(text), None, "{text:?}");
     }
 }
