@@ -46,14 +46,6 @@ pub struct Leaf {
 }
 
 impl Plan {
-    /// Checks the names.
-    ///
-    /// # Errors
-    /// The first name that is not what it should be.
-    pub fn check(&self) -> Result<(), HostError> {
-        self.permitted().map(|_| ())
-    }
-
     /// The leaves in a fixed order.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ fn intercept(config: &Config) -> String {
 fn names(config: &Config) -> String {
     groups(config)
         .map(|(title, hosts)| {
-            let hosts = hosts.iter().map(|host| format!("      - {}", plain(host))).collect::<Vec<_>>();
+            let hosts = hosts.iter().map(|host| format!("      - {host}")).collect::<Vec<_>>();
             format!("      # {title}\n{}", hosts.join("\n"))
         })
         .collect::<Vec<_>>()
@@ -84,11 +84,6 @@ fn names(config: &Config) -> String {
 fn groups(config: &Config) -> impl Iterator<Item = (&str, &[String])> {
     let extra = Some(("extra_hosts", config.extra_hosts.as_slice())).filter(|(_, hosts)| !hosts.is_empty());
     config.regions.iter().map(|region| (region.name.as_str(), region.hosts.as_slice())).chain(extra)
-}
-
-/// Host names are letters, digits, dots and hyphens after validation: plain scalars.
-fn plain(host: &str) -> &str {
-    host
 }
 
 /// Both spellings of an authority, in the first place where the list is needed; elsewhere it is an alias.
