@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-/// Tasks between two checkpoints: about 8–32 MiB of log.
-const EVERY: usize = 2_000;
+/// Tasks between two checkpoints: about 8–20 MiB of log.
+const EVERY: usize = 1_000;
 
 pub(super) struct Checkpointer {
     written: usize,
