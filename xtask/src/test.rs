@@ -2,7 +2,7 @@
 
 use crate::build::Built;
 use crate::setup::Tools;
-use crate::{build, paths, setup, shell};
+use crate::{build, setup, shell};
 use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::process::Command;
@@ -111,7 +111,7 @@ fn chosen(command: &mut Command, arguments: &Arguments) {
 }
 
 fn summary(results: &[(&str, bool, Duration)]) -> Result<()> {
-    println!("\n{}", paths::shown(&paths::root()));
+    println!();
     for (name, passed, took) in results {
         println!("  {name:<18}{:<8}{:>7.1} s", if *passed { "passed" } else { "FAILED" }, took.as_secs_f32());
     }
