@@ -150,7 +150,7 @@ async fn half_written() {
     let path = directory.path().join("rules/a.yaml");
     let whole =
         "rules:\n- {id: one, action: block, models: [x]}\n- {id: two, action: block, models: [\"y\"]}\n";
-    fs::write(&path, &whole[..60]).unwrap();
+    fs::write(&path, whole.get(..60).unwrap()).unwrap();
     until_refused(&watch, "rules/a.yaml:").await;
     fs::write(&path, whole).unwrap();
     let status = until(&watch, "whole", |status| status.rules == 2).await;

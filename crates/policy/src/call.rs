@@ -36,6 +36,8 @@ pub struct Call {
     pub entrance: String,
     /// The model that the call names.
     pub model: Option<Model>,
+    /// Further models that its body names: the call is decided for each, and the strictest verdict wins.
+    pub other_models: Vec<Model>,
     /// The agent that the call names.
     pub agent: Agent,
     /// URI labels by their modelled name (`knowledgeBaseId` …).
@@ -97,6 +99,8 @@ pub struct Agent {
 pub struct Request {
     /// Bytes received.
     pub bytes: u64,
+    /// Knowledge bases that the body names; one in the URI is in `labels`.
+    pub knowledge_bases: Vec<String>,
     /// Largest number of tokens asked for.
     pub max_tokens: Option<u64>,
     /// A streamed answer is asked for.

@@ -4,7 +4,7 @@ use crate::bundle::Bundle;
 use crate::decision::{Decision, Effect, MatchedRule};
 use crate::predicate::{Truth, View, all};
 use crate::rule::Rule;
-use crate::{Call, UNKNOWN_OPERATION};
+use crate::{Call, Model, UNKNOWN_OPERATION};
 
 /// The built-in rule that denies calls to hosts and paths that the gate does not know.
 pub const UNKNOWN_OPERATION_RULE: &str = "portcullis/unknown-operation";
@@ -14,26 +14,30 @@ impl Bundle {
     /// rules are noted and decide nothing. Check [`Decision::needs_text`] before using the result.
     #[must_use]
     pub fn decide(&self, call: &Call) -> Decision {
-        let view = View::of(call);
-        let mut tally = Tally::default();
-        for (number, rest) in self.index.candidates(&view) {
-            if let Some(rule) = self.rules.get(number) {
-                let rest = rest.iter().filter_map(|place| rule.conditions.get(*place));
-                tally.count(rule, all(rest, &view));
+        per_model(call, |call| {
+            let view = View::of(call);
+            let mut tally = Tally::default();
+            for (number, rest) in self.index.candidates(&view) {
+                if let Some(rule) = self.rules.get(number) {
+                    let rest = rest.iter().filter_map(|place| rule.conditions.get(*place));
+                    tally.count(rule, all(rest, &view));
+                }
             }
-        }
-        self.conclude(call, tally)
+            self.conclude(call, tally)
+        })
     }
 
     /// The same without the index: what the index must agree with.
     #[cfg(test)]
     pub(crate) fn decide_naively(&self, call: &Call) -> Decision {
-        let view = View::of(call);
-        let mut tally = Tally::default();
-        for rule in &self.rules {
-            tally.count(rule, all(rule.conditions.iter(), &view));
-        }
-        self.conclude(call, tally)
+        per_model(call, |call| {
+            let view = View::of(call);
+            let mut tally = Tally::default();
+            for rule in &self.rules {
+                tally.count(rule, all(rule.conditions.iter(), &view));
+            }
+            self.conclude(call, tally)
+        })
     }
 
     fn conclude(&self, call: &Call, tally: Tally<'_>) -> Decision {
@@ -86,6 +90,17 @@ impl Bundle {
             None => Verdict { effect: self.default, rule: Deciding::Default },
         }
     }
+}
+
+/// A call that names several models is decided once for each, as if it named that one; the strictest decision wins.
+fn per_model(call: &Call, decide: impl Fn(&Call) -> Decision) -> Decision {
+    let mut models = call.model.iter().chain(&call.other_models);
+    if call.other_models.is_empty() {
+        return decide(call);
+    }
+    let one = |model: &Model| decide(&Call { model: Some(model.clone()), other_models: Vec::new(), ..call.clone() });
+    let first = models.next().map_or_else(|| decide(call), one);
+    models.map(one).fold(first, Decision::stricter)
 }
 
 /// The rules that hold so far.

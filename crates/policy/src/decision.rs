@@ -60,3 +60,22 @@ pub struct Decision {
     /// A rule needed the call's text, which was not given: this is not a decision, ask again with the text.
     pub needs_text: bool,
 }
+
+impl Decision {
+    /// The stricter of two decisions on one call; its matches are those of both, each rule once.
+    #[must_use]
+    pub(crate) fn stricter(self, other: Self) -> Self {
+        let (mut winner, loser) = if other.effect > self.effect { (other, self) } else { (self, other) };
+        for matched in loser.matched {
+            if !winner.matched.contains(&matched) {
+                winner.matched.push(matched);
+            }
+        }
+        winner.needs_text |= loser.needs_text;
+        let without_shadow = |effect: Option<Effect>, enforced: Effect| effect.unwrap_or(enforced);
+        let strictest =
+            without_shadow(winner.shadow_effect, winner.effect).max(without_shadow(loser.shadow_effect, loser.effect));
+        winner.shadow_effect = Some(strictest).filter(|effect| *effect != winner.effect);
+        winner
+    }
+}

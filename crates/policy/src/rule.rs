@@ -3,6 +3,7 @@
 use crate::decision::Effect;
 use crate::predicate::Predicate;
 use crate::source::report::Pos;
+use std::sync::Arc;
 
 /// A rule as it is evaluated. It holds for a call when all of `conditions` do.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub(crate) struct Rule {
 /// Where a rule was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    pub(crate) path: String,
+    pub(crate) path: Arc<str>,
     pub(crate) at: Pos,
 }
 

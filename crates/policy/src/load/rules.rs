@@ -9,8 +9,9 @@ use crate::predicate::{Check, Predicate, Subject, Test};
 use crate::rule::{Rule, Severity, Source};
 use crate::source::node::Node;
 use crate::source::read::{Located, Map, Reader};
-use crate::source::report::{Pos, Report};
+use crate::source::report::Report;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The format of rule files that this version reads.
 const FORMAT: &[(&str, ())] = &[("1.0", ()), ("1", ())];
@@ -47,8 +48,10 @@ const RESERVED: &str = "portcullis/";
 /// Reads rule files one after the other.
 #[derive(Default)]
 pub(crate) struct Rules {
+    /// The file that is read.
+    path: Arc<str>,
     pub(crate) rules: Vec<Rule>,
-    ids: HashMap<String, (String, Pos)>,
+    ids: HashMap<String, Source>,
     regexes: Regexes,
     vocabulary: Vocabulary,
     /// Literal principals of selectors, to be compared with the directory.
@@ -59,6 +62,7 @@ pub(crate) struct Rules {
 impl Rules {
     /// Reads one file, already parsed.
     pub(crate) fn read_file(&mut self, path: &str, root: &Node, report: &mut Report) {
+        self.path = Arc::from(path);
         let mut reader = Reader { path, report };
         let Some(map) = reader.map(root, "a rule file", FILE_KEYS) else { return };
         if let Some(version) = map.get("version") {
@@ -119,7 +123,7 @@ impl Rules {
             tags: tags.into_iter().map(|tag| tag.text).collect(),
             conditions,
             names_unknown,
-            source: Source { path: reader.path.to_owned(), at: id.at },
+            source: Source { path: Arc::clone(&self.path), at: id.at },
         });
     }
 
@@ -134,11 +138,11 @@ impl Rules {
             reader.error(id.at, format!("ids that start with `{RESERVED}` are reserved for built-in rules"));
             return None;
         }
-        if let Some((path, at)) = self.ids.get(&id.text) {
+        if let Some(Source { path, at }) = self.ids.get(&id.text) {
             reader.error(id.at, format!("id `{}` is taken by the rule at {path}:{}", id.text, at.line));
             return None;
         }
-        self.ids.insert(id.text.clone(), (reader.path.to_owned(), id.at));
+        self.ids.insert(id.text.clone(), Source { path: Arc::clone(&self.path), at: id.at });
         Some(id)
     }
 

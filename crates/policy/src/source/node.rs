@@ -105,6 +105,9 @@ fn surrogates(text: &str) -> Option<char> {
 
 type Failure = (Pos, String);
 
+/// In fewer entries than this a key is found as fast by looking at each.
+const SMALL: usize = 32;
+
 /// Builds the tree from events, without recursion: depth is the author's choice.
 #[derive(Default)]
 struct Builder {
@@ -123,7 +126,12 @@ struct Frame {
 
 enum Kind {
     List(Vec<Rc<Node>>),
-    Map { entries: Vec<Entry>, seen: HashMap<String, Pos>, key: Option<(String, Pos)> },
+    /// `seen` is filled once there are [`SMALL`] entries.
+    Map {
+        entries: Vec<Entry>,
+        seen: HashMap<String, Pos>,
+        key: Option<(String, Pos)>,
+    },
 }
 
 impl Builder {
@@ -221,21 +229,34 @@ impl Builder {
             Kind::List(items) => items.push(node),
             Kind::Map { entries, seen, key } => match key.take() {
                 Some((key, at)) => entries.push(Entry { key, at, value: node }),
-                None => *key = Some(fresh_key(&node, at, seen)?),
+                None => *key = Some(fresh_key(&node, at, entries, seen)?),
             },
         }
         Ok(())
     }
 }
 
-fn fresh_key(node: &Node, at: Pos, seen: &mut HashMap<String, Pos>) -> Result<(String, Pos), Failure> {
+fn fresh_key(
+    node: &Node,
+    at: Pos,
+    entries: &[Entry],
+    seen: &mut HashMap<String, Pos>,
+) -> Result<(String, Pos), Failure> {
     let Value::Scalar { text, plain } = &node.value else {
         return Err((at, "a key must be a plain word, not a list or mapping".to_owned()));
     };
     if *plain && text == "<<" {
         return Err((at, "merge keys (`<<`) are not part of YAML 1.2; repeat the keys".to_owned()));
     }
-    if let Some(first) = seen.insert(text.clone(), at) {
+    let first = if entries.len() < SMALL {
+        entries.iter().find(|entry| entry.key == *text).map(|entry| entry.at)
+    } else {
+        if seen.is_empty() {
+            seen.extend(entries.iter().map(|entry| (entry.key.clone(), entry.at)));
+        }
+        seen.insert(text.clone(), at)
+    };
+    if let Some(first) = first {
         return Err((at, format!("key `{text}` is written twice, first in line {}", first.line)));
     }
     Ok((text.clone(), at))

@@ -53,6 +53,7 @@ struct CallSpec {
     api_key_sha256: Option<String>,
     verified: Option<String>,
     model: Option<ModelSpec>,
+    other_models: Vec<ModelSpec>,
     agent_id: Option<String>,
     labels: BTreeMap<String, String>,
     bytes: u64,
@@ -107,6 +108,7 @@ impl CallSpec {
             region: or(&spec.region, "us-east-1"),
             partition: "aws".to_owned(),
             model: spec.model.as_ref().map(model),
+            other_models: spec.other_models.iter().map(model).collect(),
             agent: Agent { id: spec.agent_id.clone(), ..Agent::default() },
             labels: spec.labels.clone(),
             request: Request {
