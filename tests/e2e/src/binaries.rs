@@ -59,6 +59,18 @@ pub fn python() -> Result<PathBuf> {
     find("PORTCULLIS_PYTHON", &[cache().join("venv/bin/python")])
 }
 
+/// `tests/js` with its packages.
+///
+/// # Errors
+/// They are not installed.
+pub fn javascript() -> Result<PathBuf> {
+    let scripts = std::env::var_os("PORTCULLIS_JS").map_or_else(|| root().join("tests/js"), PathBuf::from);
+    if !scripts.join("node_modules/@aws-sdk").exists() {
+        bail!("the AWS SDK for JavaScript is not in `{}`: run `cargo xtask setup` first", scripts.display());
+    }
+    Ok(scripts)
+}
+
 /// Where `cargo xtask setup` keeps what it installs.
 #[must_use]
 pub fn cache() -> PathBuf {

@@ -134,7 +134,7 @@ impl ControlPlane {
                 self.admin.get(&format!("/v1/decisions?order=asc&limit=500&{query}{after}"))?;
             ensure!(status == 200, "GET /v1/decisions: {status} {page}");
             all.extend(page["decisions"].as_array().cloned().unwrap_or_default());
-            match page["next_cursor"].as_str() {
+            match page["next"].as_str() {
                 Some(next) => cursor = next.to_owned(),
                 None => return Ok(all),
             }

@@ -47,7 +47,8 @@ pub struct Prepared {
     pub certificates: PathBuf,
     /// Where Envoy logs.
     pub directory: PathBuf,
-    setting: Setting,
+    /// What it was made from.
+    pub setting: Setting,
 }
 
 /// The running Envoy.

@@ -13,6 +13,7 @@ pub mod client;
 pub mod control_plane;
 pub mod envoy;
 pub mod fake;
+pub mod javascript;
 pub mod process;
 pub mod python;
 pub mod stack;

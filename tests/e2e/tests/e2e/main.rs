@@ -11,6 +11,7 @@ mod bundle_reload;
 mod control_plane_faults;
 mod envoy_faults;
 mod gateway;
+mod javascript;
 mod kill;
 mod protocols;
 mod raw;
