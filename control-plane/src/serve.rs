@@ -12,6 +12,7 @@ use crate::telemetry::Telemetry;
 use crate::tokens::{Kind, MasterKey, Tokens};
 use anyhow::Context;
 use serde::Serialize;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,18 +157,20 @@ fn warn_of_missing_tokens(tokens: &Tokens) {
     }
 }
 
+/// The file first: whoever has read the line may rely on it.
 fn announce(ports: &Ports, file: Option<&Path>) -> anyhow::Result<()> {
-    tracing::info!(data = %ports.data, admin = %ports.admin, "listening");
     let json = serde_json::to_string(ports)?;
-    println!("{json}");
-    let Some(file) = file else {
-        return Ok(());
-    };
-    // Renamed into place: whoever waits for the file never sees half of it.
-    let partial = file.with_extension("partial");
-    std::fs::write(&partial, format!("{json}\n"))
-        .and_then(|()| std::fs::rename(&partial, file))
-        .with_context(|| format!("cannot write `{}`; see --ports-file", file.display()))
+    if let Some(file) = file {
+        // Renamed into place: whoever waits for the file never sees half of it.
+        let partial = file.with_extension("partial");
+        std::fs::write(&partial, format!("{json}\n"))
+            .and_then(|()| std::fs::rename(&partial, file))
+            .with_context(|| format!("cannot write `{}`; see --ports-file", file.display()))?;
+    }
+    tracing::info!(data = %ports.data, admin = %ports.admin, "listening");
+    // Nobody may be reading, and that is no reason to end.
+    let _ = writeln!(std::io::stdout(), "{json}");
+    Ok(())
 }
 
 /// Puts every change of the bundle on record.
