@@ -2,7 +2,7 @@
 
 use portcullis_bedrock::OPERATIONS;
 use portcullis_policy::{Agent, Call, Credential, Model, Network, Principal, Request, Text};
-use portcullis_protocol::{CredentialKind, DecisionRequest, Entrance};
+use portcullis_protocol::{CredentialKind, DecisionRequest, Entrance, ModelFacts};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -42,16 +42,8 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
         method: question.method,
         path: question.path,
         entrance: entrance(question.entrance).to_owned(),
-        model: question.model.map(|m| Model {
-            id: m.id,
-            kind: m.kind,
-            base: m.base,
-            provider: m.provider,
-            version: m.version,
-            geography: m.geography,
-            region: m.region,
-            account: m.account,
-        }),
+        model: question.model.map(model),
+        other_models: body.other_models.into_iter().map(model).collect(),
         agent: question
             .agent
             .map(|a| Agent { id: a.id, alias: a.alias, session: a.session })
@@ -59,6 +51,7 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
         labels: question.labels,
         request: Request {
             bytes: body.bytes,
+            knowledge_bases: body.knowledge_bases,
             max_tokens: body.max_tokens,
             stream: body.stream,
             tools: body.tools,
@@ -89,6 +82,11 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
         problem: question.problem,
     };
     (call, rest)
+}
+
+fn model(model: ModelFacts) -> Model {
+    let ModelFacts { id, kind, base, provider, version, geography, region, account } = model;
+    Model { id, kind, base, provider, version, geography, region, account }
 }
 
 /// The wire name of a credential's form.

@@ -2,7 +2,7 @@
 
 use super::call::{Rest, credential_kind};
 use portcullis_audit as audit;
-use portcullis_policy::{Assurance, Call, Principal};
+use portcullis_policy::{Assurance, Call, Model, Principal};
 
 /// What decided, and how.
 #[derive(Debug, Default)]
@@ -45,16 +45,8 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
         operation: call.operation,
         action: call.action,
         action_type: call.action_type,
-        model: call.model.map(|m| audit::Model {
-            id: m.id,
-            kind: m.kind,
-            base: m.base,
-            provider: m.provider,
-            version: m.version,
-            geography: m.geography,
-            region: m.region,
-            account: m.account,
-        }),
+        model: call.model.map(model),
+        other_models: call.other_models.into_iter().map(model).collect(),
         agent: Some(audit::Agent { id: call.agent.id, alias: call.agent.alias, session: call.agent.session })
             .filter(|agent| *agent != audit::Agent::default()),
         labels: call.labels,
@@ -63,6 +55,7 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
             host: call.host,
             path: call.path,
             bytes: request.bytes,
+            knowledge_bases: request.knowledge_bases,
             sha256,
             max_tokens: request.max_tokens,
             stream: request.stream,
@@ -85,6 +78,11 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
         problem: problem.map(|p| audit::Problem { code: p.code, detail: p.detail }),
         verdict: decided.verdict,
     }
+}
+
+fn model(model: Model) -> audit::Model {
+    let Model { id, kind, base, provider, version, geography, region, account } = model;
+    audit::Model { id, kind, base, provider, version, geography, region, account }
 }
 
 fn principal(principal: Principal) -> audit::Principal {

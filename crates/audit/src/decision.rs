@@ -40,6 +40,9 @@ pub struct DecisionRecord {
     /// The model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Model>,
+    /// Further models that the body names: rerankers, collaborators, prompt overrides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_models: Vec<Model>,
     /// The agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent>,
@@ -264,6 +267,9 @@ pub struct Request {
     /// Hex SHA-256 of the body; absent where the call is decided at its headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Knowledge bases that the body names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knowledge_bases: Vec<String>,
     /// Tokens asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
@@ -338,21 +344,49 @@ impl DecisionRecord {
     /// The answer to a repeated `call_id` may be repeated only then.
     #[must_use]
     pub fn same_question(&self, other: &DecisionRecord) -> bool {
-        self.call_id == other.call_id
-            && self.gate == other.gate
-            && self.entrance == other.entrance
-            && self.credential == other.credential
-            && self.endpoint == other.endpoint
-            && self.operation == other.operation
-            && self.action == other.action
-            && self.model == other.model
-            && self.agent == other.agent
-            && self.labels == other.labels
-            && self.request == other.request
-            && self.problem == other.problem
+        self.question() == other.question()
+    }
+
+    /// The record without what was decided. By leaving out rather than by picking, so that a field added later counts.
+    fn question(&self) -> DecisionRecord {
+        DecisionRecord {
+            decision_id: String::new(),
+            decided_at_ms: 0,
+            principal: Principal::default(),
+            policy: PolicyTrace::default(),
+            verdict: Verdict::default(),
+            ..self.clone()
+        }
     }
 }
 
 const fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_what_the_caller_sent() {
+        let asked = DecisionRecord {
+            call_id: "c".to_owned(),
+            operation: "Converse".to_owned(),
+            ..Default::default()
+        };
+        let mut decided = asked.clone();
+        decided.decision_id = "1".to_owned();
+        decided.verdict.kind = VerdictKind::Allow;
+        decided.policy.rule = Some("r".to_owned());
+        decided.principal.name = "renamed".to_owned();
+        assert!(asked.same_question(&decided));
+        let other = DecisionRecord { operation: "InvokeModel".to_owned(), ..asked.clone() };
+        assert!(!asked.same_question(&other));
+        let other = DecisionRecord {
+            source: Source { address: Some("a".to_owned()), server_name: None },
+            ..asked.clone()
+        };
+        assert!(!asked.same_question(&other));
+    }
 }

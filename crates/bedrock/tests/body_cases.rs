@@ -172,9 +172,10 @@ fn text_and_lists_are_cut_at_their_caps_and_say_so() {
     let tools: Vec<_> =
         (0..300).map(|n| serde_json::json!({"toolSpec": {"name": format!("t{n}")}})).collect();
     let json = serde_json::json!({"toolConfig": {"tools": tools}}).to_string();
-    let body = read(&CONVERSE, Limits::default(), json.as_bytes(), 50).expect("sound");
-    assert_eq!((body.tools.len(), body.truncated), (256, true));
-    assert_eq!(body.tools[255], "t255");
+    // A forbidden tool could hide behind a cap: what cannot be listed whole is refused.
+    let problem = read(&CONVERSE, Limits::default(), json.as_bytes(), 50).expect_err("300 tools");
+    println!("{}", problem.detail);
+    assert!(problem.detail.contains("more than 256 tools"));
 
     let entries: serde_json::Map<_, _> = (0..100).map(|n| (format!("k{n}"), "v".into())).collect();
     let json = serde_json::json!({"requestMetadata": entries}).to_string();
@@ -187,6 +188,12 @@ fn text_and_lists_are_cut_at_their_caps_and_say_so() {
     assert_eq!((body.s3_uris.len(), body.truncated), (64, true));
 
     let long = format!(r#"{{"toolConfig":{{"tools":[{{"toolSpec":{{"name":"{}"}}}}]}}}}"#, "é".repeat(200));
-    let body = read(&CONVERSE, Limits::default(), long.as_bytes(), 7).expect("sound");
-    assert_eq!((body.tools[0].len(), body.truncated), (256, true));
+    let problem = read(&CONVERSE, Limits::default(), long.as_bytes(), 7).expect_err("a long name");
+    assert!(problem.detail.contains("longer than 256"), "{}", problem.detail);
+
+    let models: Vec<_> = (0..70).map(|n| serde_json::json!({"foundationModel": format!("m{n}")})).collect();
+    let json = serde_json::json!({"foundationModel": "m", "collaborators": models}).to_string();
+    let plan = BodyPlan::RequiredJson(PayloadKind::InvokeInlineAgent);
+    let problem = read(&plan, Limits::default(), json.as_bytes(), 50).expect_err("71 models");
+    assert!(problem.detail.contains("64 models"), "{}", problem.detail);
 }

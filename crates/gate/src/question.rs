@@ -160,6 +160,8 @@ fn body_facts(
     let facts = protocol::BodyFacts {
         bytes: body.bytes,
         sha256,
+        other_models: body.other_models.iter().map(|id| model(ModelRef::parse(id))).collect(),
+        knowledge_bases: body.knowledge_bases,
         max_tokens: body.max_tokens,
         stream: body.stream || streams,
         tools: body.tools,

@@ -98,7 +98,9 @@ fn per_model(call: &Call, decide: impl Fn(&Call) -> Decision) -> Decision {
     if call.other_models.is_empty() {
         return decide(call);
     }
-    let one = |model: &Model| decide(&Call { model: Some(model.clone()), other_models: Vec::new(), ..call.clone() });
+    let one = |model: &Model| {
+        decide(&Call { model: Some(model.clone()), other_models: Vec::new(), ..call.clone() })
+    };
     let first = models.next().map_or_else(|| decide(call), one);
     models.map(one).fold(first, Decision::stricter)
 }

@@ -73,8 +73,8 @@ impl Decision {
         }
         winner.needs_text |= loser.needs_text;
         let without_shadow = |effect: Option<Effect>, enforced: Effect| effect.unwrap_or(enforced);
-        let strictest =
-            without_shadow(winner.shadow_effect, winner.effect).max(without_shadow(loser.shadow_effect, loser.effect));
+        let strictest = without_shadow(winner.shadow_effect, winner.effect)
+            .max(without_shadow(loser.shadow_effect, loser.effect));
         winner.shadow_effect = Some(strictest).filter(|effect| *effect != winner.effect);
         winner
     }

@@ -11,8 +11,8 @@ mod question;
 pub use answer::{DecisionAnswer, Verdict};
 pub use outcome::{Outcome, OutcomeAck, OutcomeBatch, OutcomeKind};
 pub use question::{
-    AgentFacts, BodyFacts, CredentialFacts, CredentialKind, DecisionRequest, EndpointFacts, Entrance, ModelFacts,
-    Problem, SdkFacts, Signing, SourceFacts, TextFacts,
+    AgentFacts, BodyFacts, CredentialFacts, CredentialKind, DecisionRequest, EndpointFacts, Entrance,
+    ModelFacts, Problem, SdkFacts, Signing, SourceFacts, TextFacts,
 };
 
 /// The version of this protocol, sent as [`DecisionRequest::version`].

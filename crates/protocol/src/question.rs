@@ -242,6 +242,12 @@ pub struct BodyFacts {
     /// Hex SHA-256 of the body as received; absent where the call is decided at its headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Further models the body names (rerankers, collaborators, prompt overrides): each is decided like the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_models: Vec<ModelFacts>,
+    /// Knowledge bases the body names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knowledge_bases: Vec<String>,
     /// Largest number of tokens the caller asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,

@@ -56,7 +56,7 @@ impl Facts {
         once(&mut self.body.model, id)
     }
 
-    pub(super) fn any_model(&mut self, id: String, on_top: bool) {
+    pub(super) fn any_model(&mut self, id: String, on_top: bool) -> Result<(), Flaw> {
         match &self.body.model {
             None => {
                 self.body.model = Some(id);
@@ -66,31 +66,32 @@ impl Facts {
             Some(_) if on_top && !self.model_on_top => {
                 self.model_on_top = true;
                 if let Some(nested) = self.body.model.replace(id) {
-                    self.other_model(nested);
+                    return self.other_model(nested);
                 }
             }
-            Some(_) => self.other_model(id),
+            Some(_) => return self.other_model(id),
         }
+        Ok(())
     }
 
-    pub(super) fn other_model(&mut self, id: String) {
-        add_new(&mut self.body.other_models, id, &mut self.body.truncated);
+    pub(super) fn other_model(&mut self, id: String) -> Result<(), Flaw> {
+        add_all(&mut self.body.other_models, id)
     }
 
-    pub(super) fn knowledge_base(&mut self, id: String) {
-        add_new(&mut self.body.knowledge_bases, id, &mut self.body.truncated);
+    pub(super) fn knowledge_base(&mut self, id: String) -> Result<(), Flaw> {
+        add_all(&mut self.body.knowledge_bases, id)
     }
 
     pub(super) fn s3_uri(&mut self, uri: String) {
         add_new(&mut self.body.s3_uris, uri, &mut self.body.truncated);
     }
 
-    pub(super) fn tool(&mut self, name: String) {
-        if self.body.tools.len() < MAX_TOOLS {
-            self.body.tools.push(name);
-        } else {
-            self.body.truncated = true;
+    pub(super) fn tool(&mut self, name: String) -> Result<(), Flaw> {
+        if self.body.tools.len() >= MAX_TOOLS {
+            return Err(Flaw::TooManyNames);
         }
+        self.body.tools.push(name);
+        Ok(())
     }
 
     pub(super) fn tool_result(&mut self) {
@@ -127,6 +128,13 @@ fn once(fact: &mut Option<String>, value: String) -> Result<(), Flaw> {
             Ok(())
         }
     }
+}
+
+/// Names that rules forbid: a list that is cut would hide the forbidden one behind the cap, so there is no cutting.
+fn add_all(list: &mut Vec<String>, value: String) -> Result<(), Flaw> {
+    let mut cut = false;
+    add_new(list, value, &mut cut);
+    if cut { Err(Flaw::TooManyNames) } else { Ok(()) }
 }
 
 fn add_new(list: &mut Vec<String>, value: String, truncated: &mut bool) {

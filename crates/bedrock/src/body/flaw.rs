@@ -34,6 +34,7 @@ pub(super) enum Flaw {
     // JSON, but not this operation's.
     NotAnObject,
     IdentifierTooLong,
+    TooManyNames,
     Contradiction,
     BadBase64,
 }
@@ -69,7 +70,12 @@ impl fmt::Display for Flaw {
             Flaw::TooManyKeys => "more than 65,536 keys are open at once",
             Flaw::DuplicateKey => "an object says the same key twice; say it once",
             Flaw::NotAnObject => "the body must be one JSON object",
-            Flaw::IdentifierTooLong => "an identifier longer than 2,048 bytes",
+            Flaw::IdentifierTooLong => {
+                "an identifier longer than 2,048 bytes, or the name of a tool longer than 256"
+            }
+            Flaw::TooManyNames => {
+                "more than 256 tools, or 64 models or knowledge bases: policy could not see them all"
+            }
             Flaw::Contradiction => "the body says this in two places, differently; say it once",
             Flaw::BadBase64 => "not base64",
         })

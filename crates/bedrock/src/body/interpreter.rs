@@ -58,7 +58,7 @@ impl Sink for Reading<'_> {
         if let Some(ended) = tool.take_if(|tool| tool.depth == path.depth())
             && let (false, Some(kind)) = (ended.named, ended.kind)
         {
-            self.facts.tool(kind);
+            self.facts.tool(kind)?;
         }
         path.close()
     }
@@ -143,13 +143,13 @@ impl Reading<'_> {
             Means::Model => return facts.model(value.to_text()),
             Means::Guardrail => return facts.guardrail(value.to_text()),
             Means::GuardrailVersion => return facts.guardrail_version(value.to_text()),
-            Means::AnyModel => facts.any_model(value.to_text(), path.depth() == 1),
-            Means::OtherModel => facts.other_model(value.to_text()),
-            Means::KnowledgeBase => facts.knowledge_base(value.to_text()),
+            Means::AnyModel => return facts.any_model(value.to_text(), path.depth() == 1),
+            Means::OtherModel => return facts.other_model(value.to_text()),
+            Means::KnowledgeBase => return facts.knowledge_base(value.to_text()),
             Means::Metadata => facts.metadata(path.name(), value.to_text()),
             Means::Attribute => facts.attribute(path.name(), value.to_text()),
             Means::ToolName => {
-                facts.tool(value.to_text());
+                facts.tool(value.to_text())?;
                 if let Some(tool) = tool {
                     tool.named = true;
                 }

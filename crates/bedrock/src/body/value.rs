@@ -255,7 +255,7 @@ const fn cap(means: Means) -> (usize, Beyond) {
         | Means::Guardrail
         | Means::GuardrailVersion
         | Means::KnowledgeBase => (MAX_IDENTIFIER, Beyond::Refuse),
-        Means::ToolName | Means::ToolType => (256, Beyond::Cut),
+        Means::ToolName | Means::ToolType => (256, Beyond::Refuse),
         Means::Metadata | Means::Attribute => (1_024, Beyond::Cut),
         // Long enough for the head of any `data:` URL.
         Means::Binary => (128, Beyond::Sniff),
