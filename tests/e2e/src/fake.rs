@@ -20,6 +20,9 @@ pub const GATEWAY: Key = ("AKIAQGGGGGGGGGGGGGGG", "sample-secret-of-the-gateway-
 /// Nobody AWS knows.
 pub const STRANGER: Key = ("AKIAQZZZZZZZZZZZZZZZ", "sample-secret-of-nobody-that-aws-knows/0");
 
+/// A long-term Bedrock API key, of user `BedrockAPIKey-e2e1` in account 123456789012.
+pub const API_KEY: &str = "ABSKQmVkcm9ja0FQSUtleS1lMmUxLWF0LTEyMzQ1Njc4OTAxMjpzYW1wbGUtc2VjcmV0LW9mLWEtbG9uZy10ZXJtLWJlZHJvY2stYXBpLWtleS8wMDAwMDAwMDAwMDAwMDAwMA==";
+
 /// The running fake.
 #[derive(Debug)]
 pub struct Fake {
@@ -43,7 +46,7 @@ impl Fake {
             .iter()
             .map(|(id, secret)| json!({"access_key_id": id, "secret_access_key": secret}))
             .collect();
-        std::fs::write(&principals, json!({"principals": known, "api_keys": []}).to_string())?;
+        std::fs::write(&principals, json!({"principals": known, "api_keys": [API_KEY]}).to_string())?;
         let (ca, ports) = (directory.join("fake-ca"), directory.join("fake-ports.json"));
         let mut command = Command::new(binaries::fake_bedrock()?);
         command.arg("--ca-dir").arg(&ca).arg("--ports-file").arg(&ports).arg("--principals").arg(&principals);

@@ -59,7 +59,7 @@ fn every_call_that_reached_bedrock_has_a_record() -> Result<()> {
         .filter_map(|call| call["body_sha256"].as_str().map(str::to_owned))
         .collect();
     let recorded = stack.control_plane.decisions("verdict=allow")?;
-    let recorded: BTreeSet<String> = recorded.iter().filter_map(|record| sha256(record)).collect();
+    let recorded: BTreeSet<String> = recorded.iter().filter_map(sha256).collect();
     let missing: Vec<&String> = arrived.difference(&recorded).collect();
     println!(
         "{kills} kills: {} calls reached the fake, {} allow records, {} without a record",

@@ -8,6 +8,7 @@ mod application;
 mod bad_body;
 mod bad_head;
 mod bundle_reload;
+mod compatible;
 mod control_plane_faults;
 mod envoy_faults;
 mod gateway;
