@@ -66,6 +66,11 @@ impl Fake {
         })
     }
 
+    /// Kills it: its port refuses connections from now on.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
     /// Every call that reached it.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ def caught(f):
     try:
         return {'ok': f()}
     except ClientError as e:
-        return {'error': e.response['Error'], 'status': e.response['ResponseMetadata'].get('HTTPStatusCode'), 'class': type(e).__name__, 'headers': e.response['ResponseMetadata'].get('HTTPHeaders', {}), 'requests': len(requests)}
+        return {'error': e.response['Error'], 'status': e.response.get('ResponseMetadata', {}).get('HTTPStatusCode'), 'class': type(e).__name__, 'headers': e.response.get('ResponseMetadata', {}).get('HTTPHeaders', {}), 'requests': len(requests)}
     except Exception as e:
         return {'exception': type(e).__name__, 'message': str(e), 'requests': len(requests)}
 "#;

@@ -16,3 +16,4 @@ mod javascript;
 mod kill;
 mod protocols;
 mod raw;
+mod streams;
