@@ -6,6 +6,7 @@
 use portcullis_gate::{Metric, Now};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
+use std::cell::Cell;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Header names and values as they came.
@@ -14,13 +15,34 @@ pub(crate) type Headers = Vec<(Vec<u8>, Vec<u8>)>;
 /// The largest piece of a body that is copied into the VM at once.
 pub(crate) const SLICE: usize = 64 * 1_024;
 
-/// The time, on both clocks.
-pub(crate) fn now() -> Now {
-    let unix = unix_time();
-    Now {
-        monotonic_us: wasi::monotonic_nanos().map_or_else(|| micros(unix), |nanos| nanos / 1_000),
-        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+/// Both clocks from one host call: every call out of the VM costs about as much as parsing a header.
+pub(crate) struct Clock {
+    /// Unix microseconds at monotonic zero, as of the last [`Clock::set`].
+    offset_us: Cell<u64>,
+}
+
+impl Clock {
+    /// A clock that is right now.
+    pub(crate) fn new() -> Self {
+        let clock = Self { offset_us: Cell::new(0) };
+        clock.set();
+        clock
     }
+
+    /// Follows the host's wall clock; called with every tick.
+    pub(crate) fn set(&self) {
+        self.offset_us.set(micros(unix_time()).saturating_sub(monotonic_us()));
+    }
+
+    /// The time, on both clocks.
+    pub(crate) fn now(&self) -> Now {
+        let monotonic_us = monotonic_us();
+        Now { monotonic_us, unix_ms: self.offset_us.get().saturating_add(monotonic_us) / 1_000 }
+    }
+}
+
+fn monotonic_us() -> u64 {
+    wasi::monotonic_nanos().map_or_else(|| micros(unix_time()), |nanos| nanos / 1_000)
 }
 
 /// Unix time.
@@ -176,9 +198,9 @@ pub(crate) fn trap() {
     core::arch::wasm32::unreachable()
 }
 
-/// The VM's statistics, defined with the host.
+/// The VM's statistics, defined with the host. Counters gather in the VM between ticks.
 pub(crate) struct Statistics {
-    counters: Vec<Option<u32>>,
+    counters: Vec<(Option<u32>, Cell<u64>)>,
     decision_us: Option<u32>,
 }
 
@@ -194,15 +216,26 @@ impl Statistics {
     pub(crate) fn define() -> Self {
         let define = |kind, name| hostcalls::define_metric(kind, name).ok();
         Self {
-            counters: Metric::ALL.iter().map(|metric| define(MetricType::Counter, metric.name())).collect(),
+            counters: Metric::ALL
+                .iter()
+                .map(|metric| (define(MetricType::Counter, metric.name()), Cell::new(0)))
+                .collect(),
             decision_us: define(MetricType::Histogram, "portcullis.decision_us"),
         }
     }
 
     pub(crate) fn count(&self, metric: Metric, by: u64) {
-        let id = self.counters.get(metric.index()).copied().flatten();
-        if let (Some(id), Ok(by)) = (id, i64::try_from(by)) {
-            done(hostcalls::increment_metric(id, by));
+        if let Some((_, gathered)) = self.counters.get(metric.index()) {
+            gathered.set(gathered.get().saturating_add(by));
+        }
+    }
+
+    /// Hands what has gathered to the host.
+    pub(crate) fn show(&self) {
+        for (id, gathered) in &self.counters {
+            if let (Some(id), Ok(by @ 1..)) = (id, i64::try_from(gathered.take())) {
+                done(hostcalls::increment_metric(*id, by));
+            }
         }
     }
 

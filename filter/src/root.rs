@@ -49,7 +49,7 @@ impl Root {
 
     /// Sends the next batch of outcomes, when there is one and none is under way.
     fn send_outcomes(&mut self, shared: &Shared) {
-        let now = host::now();
+        let now = shared.clock.now();
         let Some(body) = shared.outbox.borrow_mut().next_batch(now.monotonic_us, &shared.gate.name) else {
             return;
         };
@@ -60,7 +60,7 @@ impl Root {
     }
 
     fn outcomes_answered(&mut self, shared: &Shared, answer: Option<(u16, &[u8])>) {
-        let taken = shared.outbox.borrow_mut().answered(answer, host::now().monotonic_us);
+        let taken = shared.outbox.borrow_mut().answered(answer, shared.clock.now().monotonic_us);
         match taken {
             Some(taken) => {
                 shared.statistics.count(Metric::OutcomesSent, taken as u64);
@@ -107,7 +107,7 @@ impl Root {
 
     fn self_test_answered(&mut self, shared: &Shared, answer: Option<(u16, &[u8])>) {
         let test = std::mem::replace(&mut self.self_test, SelfTest::Over);
-        let (next, result) = test.answered(answer, host::now().monotonic_us);
+        let (next, result) = test.answered(answer, shared.clock.now().monotonic_us);
         self.self_test = next;
         match result {
             SelfTestResult::Held => {
@@ -208,7 +208,8 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let Some(shared) = self.shared.clone() else { return };
-        let now = host::now();
+        shared.clock.set();
+        let now = shared.clock.now();
         for stream in shared.all_held() {
             if let Ok(mut stream) = stream.try_borrow_mut() {
                 stream.tick(now);
@@ -219,7 +220,7 @@ impl RootContext for Root {
         if self.self_test.is_due(now.monotonic_us) {
             self.send_self_test(&shared);
         }
-        shared.show_gauges();
+        shared.show_statistics();
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {

@@ -1,6 +1,6 @@
 //! What the exchanges of one VM share with each other and with its root context.
 
-use crate::host::{self, Gauges, Statistics};
+use crate::host::{self, Clock, Gauges, Statistics};
 use crate::stream::Stream;
 use portcullis_gate::{BearerToken, Config, Gate, Metric, Outbox};
 use proxy_wasm::types::LogLevel;
@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) wants_text: Cell<bool>,
     pub(crate) outbox: RefCell<Outbox>,
     pub(crate) started_nanos: u64,
+    pub(crate) clock: Clock,
     pub(crate) nonce: u32,
     authorization: Option<String>,
     /// Exchanges that are held, by context id: their deadlines are watched.
@@ -51,6 +52,7 @@ impl Shared {
             wants_text: Cell::new(false),
             outbox: RefCell::new(Outbox::default()),
             started_nanos: u64::try_from(host::unix_time().as_nanos()).unwrap_or(u64::MAX),
+            clock: Clock::new(),
             nonce: host::random_u32(),
             authorization: token.map(|token| token.bearer()),
             held: RefCell::default(),
@@ -90,8 +92,9 @@ impl Shared {
         self.held.borrow_mut().remove(&context);
     }
 
-    /// Brings the gauges up to date.
-    pub(crate) fn show_gauges(&self) {
+    /// Brings counters and gauges up to date.
+    pub(crate) fn show_statistics(&self) {
+        self.statistics.show();
         let (held, waiting) = (self.held.borrow().len(), self.outbox.borrow().len());
         self.gauges.borrow_mut().show(held, waiting);
     }

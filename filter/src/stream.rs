@@ -11,6 +11,9 @@ use proxy_wasm::types::{Action, LogLevel};
 use std::cell::RefCell;
 use std::rc::Rc;
 
+/// `response.code_details` of an answer that came from the upstream (Envoy, "Response code details").
+const VIA_UPSTREAM: &[u8] = b"via_upstream";
+
 /// The state of an exchange and its callout.
 pub(crate) struct Stream {
     context_id: u32,
@@ -38,7 +41,7 @@ pub(crate) struct Handle(Rc<RefCell<Stream>>);
 impl Stream {
     /// Takes one event through the state machine.
     pub(crate) fn feed(&mut self, event: Event<'_>, site: Site) {
-        self.feed_at(event, host::now(), site);
+        self.feed_at(event, self.shared.clock.now(), site);
     }
 
     fn feed_at(&mut self, event: Event<'_>, now: Now, site: Site) {
@@ -177,8 +180,14 @@ impl Stream {
 
     fn response_headers(&mut self, end: bool) {
         let status = host::response_header(":status").as_deref().and_then(host::number).unwrap_or_default();
-        let details = host::property(&["response", "code_details"]).unwrap_or_default();
-        let upstream = details == b"via_upstream";
+        // Envoy's own answers are errors, all of them; asking costs, so a good one is not asked about.
+        let details = if status < 300 {
+            Some(VIA_UPSTREAM.to_vec())
+        } else {
+            host::property(&["response", "code_details"])
+        };
+        let details = details.unwrap_or_default();
+        let upstream = details == VIA_UPSTREAM;
         let header = |name| if upstream { host::response_header(name) } else { None };
         let (id, error) = (header("x-amzn-requestid"), header("x-amzn-errortype"));
         let head = ResponseHead {
@@ -201,8 +210,12 @@ impl Stream {
         if self.exchange.as_ref().is_none_or(Exchange::is_over) {
             return;
         }
-        let details = host::property(&["response", "code_details"]).unwrap_or_default();
-        let flags = host::number_property(&["response", "flags"]);
+        // How an exchange ended is known when its answer was whole; otherwise Envoy knows.
+        let (mut details, mut flags) = (Vec::new(), 0);
+        if !self.exchange.as_ref().is_some_and(Exchange::is_answered) {
+            details = host::property(&["response", "code_details"]).unwrap_or_default();
+            flags = host::number_property(&["response", "flags"]);
+        }
         self.feed(Event::Closed(StreamEnd { details: &details, flags }), Site::Other);
         self.shared.unwatch(self.context_id);
     }
@@ -229,7 +242,7 @@ fn take_off(strip: &Strip) {
 impl Handle {
     pub(crate) fn new(context_id: u32, shared: Rc<Shared>) -> Self {
         let call_id = CallId::new(shared.started_nanos, shared.nonce, context_id);
-        let exchange = Some(Exchange::new(call_id, host::now()));
+        let exchange = Some(Exchange::new(call_id, shared.clock.now()));
         Self(Rc::new(RefCell::new(Stream { context_id, shared, exchange, callout: None, read: 0 })))
     }
 

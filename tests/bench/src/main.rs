@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the gate costs, as ratios against plain Envoy and against Envoy with an external
 //! authorisation service that decides nothing, all measured in the same run on the same machine.
 
+mod cpu;
 mod load;
 mod memory;
 mod phases;
@@ -25,6 +26,21 @@ struct Options {
 enum Command {
     /// Measure everything, print the table, write results.json.
     Run(RunOptions),
+    /// Start everything, load the gate, and print process ids: for profilers.
+    Hold {
+        /// Connections.
+        #[arg(long, default_value_t = 16)]
+        connections: usize,
+        /// Bytes of text in each body.
+        #[arg(long, default_value_t = 560)]
+        text: usize,
+        /// Seconds.
+        #[arg(long, default_value_t = 20.0)]
+        seconds: f64,
+        /// Rules in the bundle.
+        #[arg(long, default_value_t = 100)]
+        rules: usize,
+    },
     /// One of the servers behind Envoy, in a process of its own.
     Serve {
         /// What it answers.
@@ -57,6 +73,10 @@ fn main() -> Result<()> {
     match Options::parse().command {
         Command::Serve { role } => runtime.block_on(servers::serve(role)),
         Command::Run(options) => run(&runtime, &options),
+        Command::Hold { connections, text, seconds, rules } => {
+            let bench = setup::Bench::start(rules)?;
+            speed::hold(&runtime, &bench, connections, text, seconds)
+        }
     }
 }
 

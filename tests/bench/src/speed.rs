@@ -1,6 +1,7 @@
 //! Latency and throughput: every variant in turn, round after round, so that a drifting machine drifts for all.
 
 use crate::RunOptions;
+use crate::cpu;
 use crate::load::{self, Measured, Plan};
 use crate::report::Outcome;
 use crate::setup::{Bench, HOST};
@@ -60,6 +61,39 @@ pub(crate) fn run(
         }
     }
     Ok(results)
+}
+
+/// Loads the gate alone, saying which processes to look at.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn hold(
+    runtime: &tokio::runtime::Runtime,
+    bench: &Bench,
+    connections: usize,
+    text: usize,
+    seconds: f64,
+) -> Result<()> {
+    let gate = bench.envoy(Variant::Gate)?;
+    println!("envoy {:?} portcullis {:?}", gate.id(), bench.control_plane.id());
+    let plan = Plan {
+        address: gate.transparent,
+        host: HOST.to_owned(),
+        tls: Arc::clone(&bench.tls),
+        request: Arc::new(converse(text)),
+        connections,
+        warm_up: Duration::from_millis(500),
+        measure: Duration::from_secs_f64(seconds),
+    };
+    let before = cpu::of(&[gate.id(), bench.control_plane.id()]);
+    let measured = runtime.block_on(load::run(&plan))?;
+    let after = cpu::of(&[gate.id(), bench.control_plane.id()]);
+    let total = measured.per_second * (seconds + 0.5);
+    for (name, (before, after)) in ["envoy", "portcullis"].into_iter().zip(before.into_iter().zip(after)) {
+        println!("{name}: {:.1} µs of processor time per request", (after - before) * 1e6 / total);
+    }
+    println!("{measured:?}");
+    Ok(())
 }
 
 fn compare(results: &mut Vec<Outcome>, case: &str, measured: &BTreeMap<Variant, Vec<Measured>>) {

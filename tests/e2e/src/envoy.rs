@@ -136,6 +136,12 @@ impl Envoy {
         *self.lock() = None;
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.lock().as_ref().map(Process::id)
+    }
+
     /// What it logged.
     #[must_use]
     pub fn log(&self) -> String {

@@ -147,6 +147,12 @@ impl Exchange {
         matches!(self.phase, Phase::Closed)
     }
 
+    /// Whether the answer has passed whole: how the stream ends says nothing more.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        matches!(self.phase, Phase::Answered(_))
+    }
+
     /// Whether the bytes of the answer's body are wanted in [`Event::ResponseBody`]: small error answers whose type is
     /// not in a header.
     #[must_use]
