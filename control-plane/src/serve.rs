@@ -46,6 +46,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
+    survive_file_size_limits()?;
     let telemetry = Telemetry::new();
     telemetry.install();
     let master = match &config.master_key {
@@ -203,6 +204,14 @@ async fn upkeep(app: Arc<App>) {
         tokio::time::sleep(Duration::from_secs(5)).await;
         app.telemetry.upkeep();
     }
+}
+
+/// A write past `ulimit -f` (and some quotas) raises SIGXFSZ, which ends a process that does not handle it. Handled, it is
+/// a write that fails: calls are refused until there is room, as on a full disk.
+fn survive_file_size_limits() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Its number on every system that we run on. The handler stays when the listener is dropped.
+    signal(SignalKind::from_raw(25)).map(drop)
 }
 
 async fn signal() -> std::io::Result<()> {

@@ -11,6 +11,7 @@ pub mod bundle;
 #[allow(missing_docs, reason = "small test clients, named for what they do")]
 pub mod client;
 pub mod control_plane;
+pub mod disk;
 pub mod envoy;
 pub mod fake;
 pub mod javascript;

@@ -6,6 +6,7 @@ use crate::envoy::{Envoy, Prepared, Setting};
 use crate::fake::{self, Fake, Key};
 use crate::stub::{Behaviour, Stub};
 use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 use tempfile::TempDir;
 
@@ -44,6 +45,7 @@ pub struct Builder {
     concurrency: u32,
     gateway: bool,
     patches: Vec<(String, String)>,
+    data: Option<PathBuf>,
 }
 
 impl Default for Builder {
@@ -57,6 +59,7 @@ impl Default for Builder {
             concurrency: 1,
             gateway: true,
             patches: Vec::new(),
+            data: None,
         }
     }
 }
@@ -114,6 +117,13 @@ impl Builder {
         self
     }
 
+    /// Keeps the control plane's data in this directory instead of the stack's own.
+    #[must_use]
+    pub fn data(mut self, directory: &Path) -> Self {
+        self.data = Some(directory.to_owned());
+        self
+    }
+
     /// Starts the stack with a real control plane.
     ///
     /// # Errors
@@ -123,6 +133,9 @@ impl Builder {
         let files: Vec<(&str, &str)> =
             self.bundle.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         bundle::write(&directory.path().join("bundle"), &files)?;
+        if let Some(data) = &self.data {
+            std::os::unix::fs::symlink(data, directory.path().join("data"))?;
+        }
         let fake = Fake::start(directory.path()).context("start the fake")?;
         let control_plane =
             ControlPlane::start(directory.path(), &self.serve).context("start the control plane")?;

@@ -11,6 +11,7 @@ mod bundle_reload;
 mod compatible;
 mod control_plane_faults;
 mod envoy_faults;
+mod faults_disk;
 mod gateway;
 mod javascript;
 mod kill;
