@@ -82,8 +82,9 @@ fn main() -> Result<()> {
 
 fn run(runtime: &tokio::runtime::Runtime, options: &RunOptions) -> Result<()> {
     let bench = setup::Bench::start(options.rules)?;
-    let mut results = speed::run(runtime, &bench, options)?;
-    let phases = phases::read(&bench)?;
+    let mut phases = Vec::new();
+    let mut results = speed::run(runtime, &bench, options, &mut phases)?;
+    phases.extend(phases::read(&bench)?);
     if options.bodies > 0 {
         results.push(memory::run(runtime, &bench, options.bodies)?);
     }

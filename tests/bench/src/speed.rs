@@ -25,12 +25,14 @@ pub(crate) fn run(
     runtime: &tokio::runtime::Runtime,
     bench: &Bench,
     options: &RunOptions,
+    phases: &mut Vec<(String, f64)>,
 ) -> Result<Vec<Outcome>> {
     let mut results = Vec::new();
     for (body, text) in BODIES {
         let request = Arc::new(converse(text));
         for connections in CONNECTIONS {
             let mut measured: BTreeMap<Variant, Vec<Measured>> = BTreeMap::new();
+            let mut times: BTreeMap<(Variant, &str), Vec<f64>> = BTreeMap::new();
             for round in 0..options.rounds {
                 for variant in Variant::ALL {
                     let plan = Plan {
@@ -42,6 +44,8 @@ pub(crate) fn run(
                         warm_up: Duration::from_millis(500),
                         measure: Duration::from_secs_f64(options.seconds),
                     };
+                    let processes = [bench.envoy(variant)?.id(), bench.control_plane.id()];
+                    let before = cpu::of(&processes);
                     let one = runtime
                         .block_on(load::run(&plan))
                         .with_context(|| format!("{} {body}", variant.name()))?;
@@ -54,7 +58,25 @@ pub(crate) fn run(
                         one.p99_ms,
                         one.per_second
                     );
+                    // The warm-up is served, too; it is in proportion.
+                    let served = one.per_second * (options.seconds + 0.5);
+                    let spent = before
+                        .into_iter()
+                        .zip(cpu::of(&processes))
+                        .map(|(before, after)| (after - before) / served);
+                    for (process, seconds) in ["Envoy", "control plane"].into_iter().zip(spent) {
+                        times.entry((variant, process)).or_default().push(seconds * 1e6);
+                    }
                     measured.entry(variant).or_default().push(one);
+                }
+            }
+            for ((variant, process), spent) in &times {
+                if *variant == Variant::Gate || *process == "Envoy" {
+                    let name = format!(
+                        "processor time of {process}, {}, {body}, {connections} conn.",
+                        variant.name()
+                    );
+                    phases.push((name, crate::report::median(spent)));
                 }
             }
             compare(&mut results, &format!("{body}, {connections} conn."), &measured);
