@@ -88,6 +88,19 @@ local_reply_config:
     body_format_override:
       content_type: application/json
       json_format: {message: "the head or the body of this request is larger than the gate takes"}
+  # What is no HTTP that Envoy takes never comes to the gate. (421 is the self-test's, 408 an SDK may repeat.)
+  - filter:
+      extension_filter:
+        name: envoy.access_loggers.extension_filters.cel
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter
+          expression: "response.code in [400, 403, 404, 426, 501] && !('x-amzn-errortype' in response.headers)"
+    status_code: 400
+    headers_to_add:
+    - {header: {key: x-amzn-errortype, value: ValidationException}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}
+    body_format_override:
+      content_type: application/json
+      json_format: {message: "the gate cannot read this as a request (%RESPONSE_CODE_DETAILS%)"}
   # A trapped VM answers for itself, without a word. The gate's refusals name their error.
   - filter:
       extension_filter:

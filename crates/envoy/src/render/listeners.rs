@@ -203,6 +203,9 @@ fn egress(config: &Config, socket: Socket) -> String {
         http_protocol_options: {{accept_http_10: true}} # Python sends CONNECT as HTTP/1.0
         upgrade_configs: [{{upgrade_type: CONNECT}}]
         generate_request_id: false
+        # As in `intercept`: or a client would choose its source address with x-forwarded-for beside its CONNECT.
+        use_remote_address: true
+        skip_xff_append: true
         server_header_transformation: PASS_THROUGH
         request_headers_timeout: 30s
         # Longer than `intercept` waits, so that it is the one to end an idle connection, in order.
@@ -236,7 +239,7 @@ fn egress(config: &Config, socket: Socket) -> String {
             "@type": type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config
             on_request_headers:
             - object_key: envoy.filters.listener.original_dst.remote_ip
-              format_string: {{text_format_source: {{inline_string: "%DOWNSTREAM_REMOTE_ADDRESS%"}}}}
+              format_string: {{text_format_source: {{inline_string: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}}}}
               shared_with_upstream: ONCE
         - name: envoy.filters.http.router
           typed_config:

@@ -4,6 +4,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "tests: an index that is not there is a failed test")]
 
+mod adversary;
 mod application;
 mod bad_body;
 mod bad_head;

@@ -1,0 +1,1 @@
+//! Certificates: the upstream's, and the gate's own.
