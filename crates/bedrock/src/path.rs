@@ -61,9 +61,11 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Bytes of a path besides escapes: RFC 3986 `pchar` and the slash.
+/// Bytes of a path besides escapes: RFC 3986 `pchar` and the slash, but for the semicolon. Servers of the Java kind take
+/// what follows one off a segment as its parameters (RFC 3986, 3.3) before they look at it, so `model;x` would be one
+/// model to policy and another to them. SDKs escape it.
 fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@/".contains(&byte)
 }
 
 /// Bytes that need no escape and that no SDK escapes. `~` is not among them: older encoders do escape it.

@@ -102,7 +102,7 @@ proptest! {
     fn labels_round_trip(
         at in 0..OPERATIONS.len(),
         value in "[^\\pC]{1,40}",
-        literal in proptest::sample::select(&["-._~", "-._", "-._~:", "-._~:@!$&'()*+,;="][..]),
+        literal in proptest::sample::select(&["-._~", "-._", "-._~:", "-._~:@!$&'()*+,="][..]),
     ) {
         let operation = OPERATIONS.get(at).expect("in the table");
         let path = fill(operation.uri, |_| escape_but(&value, literal));
