@@ -44,7 +44,8 @@ pub struct Settings {
     pub commit_timeout: Duration,
     /// An allowed call that nobody has reported on after this time becomes `unknown`.
     pub outcome_deadline: Duration,
-    /// Largest body taken.
+    /// Largest body taken. The default is twice the longest question that a caller can make a gate ask at its own default
+    /// limits, every list full and every character escaped: a longer one would be refused without a record.
     pub max_body_bytes: usize,
 }
 
@@ -53,7 +54,7 @@ impl Default for Settings {
         Settings {
             commit_timeout: Duration::from_secs(4),
             outcome_deadline: Duration::from_secs(15 * 60),
-            max_body_bytes: 1024 * 1024,
+            max_body_bytes: 8 * 1024 * 1024,
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct RawConfig {
     #[arg(long, value_name = "TIME", env = "PORTCULLIS_COMMIT_TIMEOUT")]
     pub commit_timeout: Option<String>,
 
-    /// Largest body taken [default: 1048576]
+    /// Largest body taken [default: 8388608]
     #[arg(long, value_name = "BYTES", env = "PORTCULLIS_MAX_BODY_BYTES")]
     pub max_body_bytes: Option<usize>,
 

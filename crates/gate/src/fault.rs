@@ -17,8 +17,12 @@ pub enum Fault {
     DispatchFailed,
     /// The callout ended without an HTTP answer.
     NoAnswer,
-    /// An HTTP status other than 200 and 504. Envoy's own 503 (no connection) comes this way, too.
+    /// An HTTP status other than 200, 504 and those of [`Fault::QuestionRefused`]. Envoy's own 503 (no connection) comes
+    /// this way, too.
     BadStatus,
+    /// The control plane is there, and does not take this question: too long, or not to be understood. What a question
+    /// says is the caller's choice, so this never opens the gate, whatever the failure mode.
+    QuestionRefused,
     /// Not the JSON of an answer.
     BadAnswer,
     /// An answer whose verdict this gate does not know.
@@ -39,6 +43,7 @@ impl Fault {
         Self::DispatchFailed,
         Self::NoAnswer,
         Self::BadStatus,
+        Self::QuestionRefused,
         Self::BadAnswer,
         Self::UnknownVerdict,
         Self::WrongCall,
@@ -54,6 +59,7 @@ impl Fault {
             Self::DispatchFailed => "decision_not_sent",
             Self::NoAnswer => "decision_no_answer",
             Self::BadStatus => "decision_bad_status",
+            Self::QuestionRefused => "decision_question_refused",
             Self::BadAnswer => "decision_bad_answer",
             Self::UnknownVerdict => "decision_unknown_verdict",
             Self::WrongCall => "decision_wrong_call",
@@ -87,6 +93,7 @@ pub(crate) fn judge(
     match reply.status {
         200 => {}
         504 => return Err(Fault::Deadline),
+        400 | 409 | 411 | 413 | 415 | 422 | 431 => return Err(Fault::QuestionRefused),
         _ => return Err(Fault::BadStatus),
     }
     let answer: DecisionAnswer = serde_json::from_slice(reply.body).map_err(|_| unreadable(reply.body))?;
@@ -146,9 +153,11 @@ pub(crate) enum Standing {
 
 /// Applies the failure mode to a fault. Every error edge ends here: there is no other way from a fault to a verdict.
 ///
-/// A malformed call stays refused; and where the gate signs with its own credential nobody passes whom nobody has verified.
-pub(crate) fn settle(gate: &Gate, standing: Standing) -> Settled {
+/// A malformed call stays refused, and so does one that the control plane will not hear of; and where the gate signs with its
+/// own credential nobody passes whom nobody has verified.
+pub(crate) fn settle(gate: &Gate, standing: Standing, fault: Fault) -> Settled {
     match (standing, gate.failure_mode, &gate.entrance) {
+        _ if fault == Fault::QuestionRefused => Settled::Refuse,
         (Standing::Sound, FailureMode::Open, Entrance::Intercepted) => {
             Settled::FailOpen(FailOpen { _only_here: () })
         }

@@ -43,6 +43,8 @@ metrics! {
     FaultNoAnswer = "portcullis.faults.no_answer",
     /// See [`Fault::BadStatus`].
     FaultBadStatus = "portcullis.faults.bad_status",
+    /// See [`Fault::QuestionRefused`].
+    FaultQuestionRefused = "portcullis.faults.question_refused",
     /// See [`Fault::BadAnswer`].
     FaultBadAnswer = "portcullis.faults.bad_answer",
     /// See [`Fault::UnknownVerdict`].
@@ -83,6 +85,7 @@ impl From<Fault> for Metric {
             Fault::DispatchFailed => Self::FaultDispatchFailed,
             Fault::NoAnswer => Self::FaultNoAnswer,
             Fault::BadStatus => Self::FaultBadStatus,
+            Fault::QuestionRefused => Self::FaultQuestionRefused,
             Fault::BadAnswer => Self::FaultBadAnswer,
             Fault::UnknownVerdict => Self::FaultUnknownVerdict,
             Fault::WrongCall => Self::FaultWrongCall,

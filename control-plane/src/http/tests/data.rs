@@ -142,7 +142,7 @@ async fn strange_bodies_are_refused() {
     let deep = format!("{{\"x\": {}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let answer = plane.post("/v1/decisions", deep).await;
     assert!(answer.status.is_client_error(), "{}", answer.text);
-    let answer = plane.post("/v1/decisions", " ".repeat(1024 * 1024 + 1)).await;
+    let answer = plane.post("/v1/decisions", " ".repeat(8 * 1024 * 1024 + 1)).await;
     assert_eq!((answer.status, answer.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
     for (header, value) in [("content-type", "text/plain"), ("content-encoding", "gzip")] {
         let request = Request::post("/v1/decisions")

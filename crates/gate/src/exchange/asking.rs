@@ -119,7 +119,7 @@ impl Asking {
     fn fault(self, fault: Fault, step: &mut Step<'_>) -> Phase {
         step.trace.answered(step.around.now);
         step.count(fault);
-        match settle(step.around.gate, Standing::Sound) {
+        match settle(step.around.gate, Standing::Sound, fault) {
             Settled::Refuse => step.refuse(self.shape, &Refusal::Undecided(fault), None),
             Settled::FailOpen(proof) => {
                 step.count(Metric::FailOpen);

@@ -90,7 +90,7 @@ impl Recording {
 
     fn fault(self, fault: Fault, step: &mut Step<'_>) -> Phase {
         step.count(fault);
-        match settle(step.around.gate, Standing::Malformed) {
+        match settle(step.around.gate, Standing::Malformed, fault) {
             // `settle` never opens the gate to a malformed call; were it to, there is no way out of this phase.
             Settled::Refuse | Settled::FailOpen(_) => self.settled(None, step),
         }

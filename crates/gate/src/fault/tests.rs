@@ -67,9 +67,11 @@ fn only_a_sound_call_at_an_intercepting_gate_that_was_told_so_fails_open() {
         let mut gate = Config::parse(config.as_bytes()).unwrap().gate("g");
         // The configuration refuses the combination with `resign`; the fault handling does not rely on it.
         gate.failure_mode = mode;
-        let got = matches!(settle(&gate, standing), Settled::FailOpen(_));
-        println!("{entrance} {mode:?} {standing:?}: opens {got}");
-        assert_eq!(got, opens);
+        for fault in Fault::ALL {
+            let got = matches!(settle(&gate, standing, *fault), Settled::FailOpen(_));
+            println!("{entrance} {mode:?} {standing:?} {}: opens {got}", fault.code());
+            assert_eq!(got, opens && *fault != Fault::QuestionRefused, "a caller can choose what is asked");
+        }
     }
 }
 
