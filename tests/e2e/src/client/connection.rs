@@ -97,6 +97,15 @@ impl Connection {
         }
     }
 
+    /// The peer's certificate, DER.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        match &self.stream {
+            Stream::Tls(stream) => Some(stream.conn.peer_certificates()?.first()?.to_vec()),
+            Stream::Plain(_) => None,
+        }
+    }
+
     /// How long a read may wait.
     ///
     /// # Errors
