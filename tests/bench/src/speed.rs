@@ -115,6 +115,9 @@ pub(crate) fn hold(
         println!("{name}: {:.1} µs of processor time per request", (after - before) * 1e6 / total);
     }
     println!("{measured:?}");
+    for (phase, microseconds) in crate::phases::read(bench)? {
+        println!("{phase}: {microseconds:.0} µs");
+    }
     Ok(())
 }
 

@@ -46,6 +46,7 @@ pub struct Builder {
     gateway: bool,
     patches: Vec<(String, String)>,
     data: Option<PathBuf>,
+    proven: bool,
 }
 
 impl Default for Builder {
@@ -60,11 +61,19 @@ impl Default for Builder {
             gateway: true,
             patches: Vec::new(),
             data: None,
+            proven: true,
         }
     }
 }
 
 impl Builder {
+    /// Does not wait for the filter's self-test to hold.
+    #[must_use]
+    pub fn unproven(mut self) -> Self {
+        self.proven = false;
+        self
+    }
+
     /// No re-signing gateway (which `failure_mode: open` forbids).
     #[must_use]
     pub fn without_gateway(mut self) -> Self {
@@ -140,7 +149,7 @@ impl Builder {
         let control_plane =
             ControlPlane::start(directory.path(), &self.serve).context("start the control plane")?;
         let setting = self.setting(&control_plane.data, &control_plane.data_token, &fake);
-        let envoy = Prepared::make(directory.path(), &setting)?.start(true).context("start Envoy")?;
+        let envoy = Prepared::make(directory.path(), &setting)?.start(self.proven).context("start Envoy")?;
         Ok(Stack { envoy, control_plane, fake, _directory: directory })
     }
 

@@ -52,3 +52,22 @@ fn a_trapped_vm_lets_nothing_out_and_comes_back() -> Result<()> {
     println!("back: calls pass again");
     Ok(())
 }
+
+#[test]
+fn headers_that_are_not_held_are_found_and_said_loudly() -> Result<()> {
+    let stack = Builder::default()
+        .patch("allow_on_headers_stop_iteration: true", "allow_on_headers_stop_iteration: false")
+        .unproven()
+        .start()?;
+    wait::until("the self-test to fail", || {
+        let silent = stack.envoy.stat("portcullis.selftest.silent")?;
+        ensure!(silent > 0, "portcullis.selftest.silent is {silent}");
+        Ok(())
+    })?;
+    ensure!(stack.envoy.stat("portcullis.selftest.held")? == 0, "it held all the same");
+    let log = stack.envoy.log();
+    let said = log.lines().find(|line| line.contains("SELF-TEST FAILED"));
+    println!("{said:?}");
+    ensure!(said.is_some_and(|line| line.contains("[critical]")), "not in Envoy's log");
+    Ok(())
+}
