@@ -136,7 +136,7 @@ impl EndReason {
 
     /// Details are more exact than flags, and stable since Envoy 1.14.
     fn by_details(details: &[u8]) -> Option<Self> {
-        const BY_DETAILS: [(&[u8], EndReason); 16] = [
+        const BY_DETAILS: [(&[u8], EndReason); 21] = [
             (b"downstream_remote_disconnect", EndReason::ClientGone),
             (b"downstream_local_disconnect", EndReason::ClientGone),
             (b"http2.remote_reset", EndReason::ClientGone),
@@ -145,10 +145,17 @@ impl EndReason {
             (b"upstream_reset_before_response_started{remote_connection_failure", EndReason::ConnectFailed),
             (b"upstream_reset_before_response_started{connection_timeout", EndReason::ConnectFailed),
             (b"upstream_reset_before_response_started{protocol_error", EndReason::UpstreamProtocol),
+            (b"upstream_reset_before_response_started{overflow", EndReason::NoHealthyUpstream),
             (b"upstream_reset", EndReason::UpstreamReset),
             (b"no_healthy_upstream", EndReason::NoHealthyUpstream),
             (b"cluster_not_found", EndReason::NoRoute),
             (b"route_not_found", EndReason::NoRoute),
+            // The route table's own answer to a host or path that it does not serve.
+            (b"direct_response", EndReason::NoRoute),
+            // The filter `dynamic_forward_proxy`: no address was found for the host.
+            (b"dns_", EndReason::ConnectFailed),
+            (b"dynamic_forward_proxy", EndReason::ConnectFailed),
+            (b"sub_cluster_", EndReason::ConnectFailed),
             (b"response_timeout", EndReason::UpstreamTimeout),
             (b"upstream_per_try_timeout", EndReason::UpstreamTimeout),
             (b"stream_idle_timeout", EndReason::IdleTimeout),
