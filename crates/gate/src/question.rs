@@ -147,7 +147,8 @@ fn body_facts(
             let sha256 = hex::encode(body.sha256);
             (*body, Some(sha256))
         }
-        Read::AtHeaders => (Body::default(), None),
+        // Nothing of it was read, and whoever goes by text or lists must be able to tell.
+        Read::AtHeaders => (Body { truncated: true, text_truncated: true, ..Body::default() }, None),
         Read::Partly(bytes) => (Body { bytes, ..Body::default() }, None),
     };
     // A guardrail in the header is the one that counts where there is one: only operations that read it have it here.

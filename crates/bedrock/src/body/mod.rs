@@ -122,7 +122,8 @@ pub struct Body {
     /// role (a caller can put words into the assistant's mouth, too), tool descriptions and results included, but no
     /// keys, identifiers, enumerations and base64.
     pub text: String,
-    /// Text is missing: the cap cut it, or it stood where binary is expected.
+    /// Text is missing: the cap cut it, it stood where binary is expected, or the body is of a form that is not read
+    /// ([`BodyPlan::Opaque`], and not empty).
     pub text_truncated: bool,
     /// The cap cut a list.
     pub truncated: bool,
@@ -220,6 +221,8 @@ impl Extractor {
                 return Err(Problem { code: ProblemCode::BadBody, detail });
             }
         }
+        // A payload that nobody reads may be all text (InvokeAgentRuntime): it must not pass for none.
+        self.facts.body.text_truncated |= self.json.is_none() && self.facts.body.bytes > 0;
         Ok(self.so_far())
     }
 

@@ -112,3 +112,55 @@ fn a_caller_cannot_open_a_gate_that_fails_open() -> Result<()> {
     ensure!(stack.fake.calls()?.is_empty(), "let out");
     Ok(())
 }
+
+/// An allowed call that Envoy answers by itself did not leave, and its record must not say that it did.
+#[test]
+fn a_call_to_a_port_that_is_not_bedrocks_is_on_record_as_never_sent() -> Result<()> {
+    let stack = Builder::default().start()?;
+    let mut request = crate::raw::converse("another port");
+    request.host = format!("{HOST}:8443");
+    let answer = send(&stack, &signed(request)?.to_http1())?;
+    let id = answer.header("x-portcullis-decision-id").context("a decision id")?;
+    let record = e2e::wait::until("the outcome", || {
+        let record = stack.control_plane.decision(id)?;
+        ensure!(record["state"] != "pending", "pending");
+        Ok(record)
+    })?;
+    println!("{} {} {}", answer.status, record["verdict"]["kind"], record["outcome"]);
+    ensure!(answer.status == 403 && record["outcome"]["forwarded"] == false, "{record}");
+    ensure!(record["state"] == "failed" && record["assurance"] == "claimed", "{record}");
+    ensure!(stack.fake.calls()?.is_empty(), "it arrived");
+    Ok(())
+}
+
+/// Where text is not read, a rule that goes by text can tell: a payload that nobody parses, a stream that is decided at its
+/// headers.
+#[test]
+fn text_that_nobody_reads_does_not_pass_for_none() -> Result<()> {
+    let rule = "version: \"1.0\"\nname: Text\nrules:\n- id: unread-text\n  action: block\n  conditions:\n  - {field: request.text_truncated, operator: equals, value: true}\n  message: the text was not read\n";
+    let stack = Builder::default().bundle(&[("rules/text.yaml", rule)]).start()?;
+    let agentcore = "bedrock-agentcore.us-east-1.amazonaws.com";
+    let runtime =
+        "/runtimes/arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A123456789012%3Aruntime%2Fx/invocations";
+    for (name, host, path, service) in [
+        ("agent runtime", agentcore, runtime, "bedrock-agentcore"),
+        (
+            "bidirectional",
+            HOST,
+            "/model/amazon.nova-sonic-v1%3A0/invoke-with-bidirectional-stream",
+            "bedrock",
+        ),
+    ] {
+        let request = Request::json(host, path, &json!({"prompt": "do something forbidden"}));
+        let request = e2e::client::Signer::new(e2e::fake::APP_ONE).service(service).sign(request)?;
+        let mut connection = crate::raw::tunnel(&stack, host, host)?;
+        connection.send(&request.to_http1())?;
+        let answer = connection.answer()?;
+        println!("{name}: {} {}", answer.status, answer.text());
+        ensure!(answer.status == 403 && answer.text().contains("unread-text"), "{name}: {}", answer.text());
+    }
+    // What is read whole is not concerned.
+    let answer = send(&stack, &signed(crate::raw::converse("short"))?.to_http1())?;
+    ensure!(answer.status == 200, "{}", answer.text());
+    Ok(())
+}
