@@ -52,8 +52,14 @@ fn short_term(encoded: &str, out: &mut Credential) -> Result<(), Problem> {
     let url = String::from_utf8(bytes).map_err(|_| unreadable())?;
     let (_, query) = url.split_once('?').ok_or_else(unreadable)?;
     let mut credential = None;
-    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+    for (key, value) in query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
         match key {
+            // As in a presigned request: another spelling is a second scope to whoever decodes it.
+            _ if key != "X-Amz-Credential" && is_credential(key) => {
+                return Err(two(
+                    "the short-term API key has a scope that is spelled otherwise than AWS does",
+                ));
+            }
             "X-Amz-Credential" if credential.is_some() => {
                 return Err(two("the short-term API key has two scopes"));
             }
@@ -66,6 +72,10 @@ fn short_term(encoded: &str, out: &mut Credential) -> Result<(), Problem> {
     let scope = Scope::parse(&credential, true)?;
     scope.write(out);
     Ok(())
+}
+
+fn is_credential(key: &str) -> bool {
+    decode(key).is_ok_and(|key| key.eq_ignore_ascii_case("X-Amz-Credential"))
 }
 
 /// `<user name>-at-<account>:<secret>` in base64. A key that does not read so has no hints; it is AWS's to refuse.
