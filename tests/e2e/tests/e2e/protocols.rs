@@ -74,9 +74,14 @@ fn no_header_is_added_changed_or_lost_on_the_way() -> Result<()> {
         .iter()
         .filter_map(|header| Some(pair(header[0].as_str()?, header[1].as_str()?)))
         .collect();
-    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    // The fake writes no credential down; that this one is intact, it says by `signature_valid`.
+    ensure!(arrived[0]["signature_valid"] == true, "{}", arrived[0]);
+    let text = |name: &str, value: &[u8]| match name {
+        "authorization" => "***".to_owned(),
+        _ => String::from_utf8_lossy(value).into_owned(),
+    };
     let mut expected: Vec<String> =
-        request.headers.iter().map(|(name, value)| pair(name, &text(value))).collect();
+        request.headers.iter().map(|(name, value)| pair(name, &text(name, value))).collect();
     expected.extend([pair("host", HOST), pair("content-length", &request.body.len().to_string())]);
     seen.sort();
     expected.sort();
