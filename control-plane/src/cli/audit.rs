@@ -1,7 +1,7 @@
 //! `portcullis audit`: what was decided, from the admin API.
 
 use super::client::{Client, Server};
-use super::output::{Format, printable, table};
+use super::output::{Format, printable, printable_json, table};
 use crate::http::{DecisionView, DecisionsPage};
 use anyhow::Context;
 use std::io::{Write, stdout};
@@ -128,7 +128,7 @@ fn search(args: &Search) -> anyhow::Result<()> {
     if let Some(id) = &args.id {
         let decision: DecisionView =
             client.get(&format!("/v1/decisions/{}", super::client::segment(id)?), &[])?;
-        writeln!(stdout(), "{}", serde_json::to_string_pretty(&decision)?)?;
+        writeln!(stdout(), "{}", printable_json(&serde_json::to_string_pretty(&decision)?))?;
         return Ok(());
     }
     let mut found: Vec<DecisionView> = Vec::new();
@@ -150,7 +150,7 @@ fn search(args: &Search) -> anyhow::Result<()> {
         Format::Json => {
             let mut out = stdout().lock();
             for decision in &found {
-                writeln!(out, "{}", serde_json::to_string(decision)?)?;
+                writeln!(out, "{}", printable_json(&serde_json::to_string(decision)?))?;
             }
         }
         Format::Table => {
@@ -197,7 +197,7 @@ fn row(decision: &DecisionView) -> Vec<String> {
 fn print_line(decision: &DecisionView, format: Format) -> anyhow::Result<()> {
     let mut out = stdout().lock();
     match format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string(decision)?)?,
+        Format::Json => writeln!(out, "{}", printable_json(&serde_json::to_string(decision)?))?,
         Format::Table => {
             let record = &decision.record;
             let model = record.model.as_ref().map(|model| model.id.as_str()).unwrap_or("-");

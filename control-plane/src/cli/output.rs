@@ -40,12 +40,34 @@ fn line<'a>(out: &mut impl Write, widths: &[usize], cells: impl Iterator<Item = 
     writeln!(out, "{}", text.trim_end())
 }
 
-/// The text with control characters escaped.
+/// The text with everything escaped that is not a character one sees: control characters, and those that change the
+/// direction or the look of what stands beside them.
 pub(super) fn printable(text: &str) -> String {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(is_trick) {
         return text.to_owned();
     }
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if is_trick(c) { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// JSON that a terminal shows as it is: JSON itself lets control characters above U+001F stand in strings.
+pub(super) fn printable_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside strings there is nothing of the kind but line feeds.
+        if c == '\n' || !is_trick(c) {
+            text.push(c);
+        } else {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+/// Unicode's `Cc`, and what of `Cf`, `Zl` and `Zp` shows nothing itself.
+fn is_trick(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -59,5 +81,25 @@ mod tests {
             vec![vec!["a".to_owned(), "\u{1b}[31mred".to_owned()], vec!["bcd".to_owned(), String::new()]];
         table(&mut out, &["ID", "NAME"], &rows).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "ID   NAME\na    \\u{1b}[31mred\nbcd\n");
+    }
+
+    #[test]
+    fn what_a_caller_wrote_neither_moves_the_cursor_nor_turns_the_text_around() {
+        for (text, shown, json) in [
+            ("plain é 模型", "plain é 模型", "\"plain é 模型\""),
+            ("\u{1b}]0;x\u{7}", "\\u{1b}]0;x\\u{7}", "\"\\u001b]0;x\\u0007\""),
+            ("\u{9b}31m", "\\u{9b}31m", "\"\\u009b31m\""),
+            ("\u{7f}", "\\u{7f}", "\"\\u007f\""),
+            ("\u{202e}wolla", "\\u{202e}wolla", "\"\\u202ewolla\""),
+            ("a\u{200b}b\u{2028}", "a\\u{200b}b\\u{2028}", "\"a\\u200bb\\u2028\""),
+            ("\u{e0041}", "\\u{e0041}", "\"\\udb40\\udc41\""),
+        ] {
+            assert_eq!(printable(text), shown);
+            let written = printable_json(&serde_json::to_string(text).unwrap());
+            println!("{shown} {written}");
+            assert_eq!(written, json);
+            assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text, "the same JSON");
+        }
+        assert_eq!(printable_json("{\n  \"a\": 1\n}"), "{\n  \"a\": 1\n}");
     }
 }
