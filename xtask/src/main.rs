@@ -7,6 +7,7 @@ mod down;
 mod k8s;
 mod links;
 mod paths;
+mod ready;
 mod sandbox;
 mod setup;
 mod shell;
@@ -38,8 +39,8 @@ enum Command {
     Build(build::Arguments),
     /// Start the gate: control plane + Envoy, with --sandbox a fake Bedrock too
     Up(up::Arguments),
-    /// Stop whatever `up` left running
-    Down,
+    /// Stop what `up` started, wherever it runs
+    Down(down::Arguments),
     /// Build and run the tests: unit, property, end-to-end
     Test(test::Arguments),
     /// Everything that must hold before a change is merged, with a table of what took how long
@@ -69,7 +70,7 @@ fn run(command: Command) -> Result<()> {
         Command::Setup => setup::run().map(drop),
         Command::Build(arguments) => build::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
-        Command::Down => down::run(),
+        Command::Down(arguments) => down::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -2,6 +2,7 @@
 
 pub(crate) mod environment;
 pub(crate) mod folders;
+pub(crate) mod follow;
 pub(crate) mod gateway;
 pub(crate) mod keys;
 pub(crate) mod process;

@@ -73,15 +73,27 @@ pub(crate) fn e2e(arguments: &Arguments, tools: &Tools, built: &Built) -> Result
     shell::run(ordinary(arguments).args(["--package", "e2e"]).envs(environment(tools, built)))
 }
 
+/// Where `portcullis` is.
+pub(crate) const PORTCULLIS: &str = "PORTCULLIS_BIN";
+/// Where the fake Bedrock is.
+pub(crate) const FAKE_BEDROCK: &str = "FAKE_BEDROCK_BIN";
+/// Where the filter is.
+pub(crate) const WASM: &str = "PORTCULLIS_WASM";
+/// Where Envoy is.
+pub(crate) const ENVOY: &str = "ENVOY";
+/// Where a Python with boto3 is.
+pub(crate) const PYTHON: &str = "PORTCULLIS_PYTHON";
+
 /// What the end-to-end tests and the benchmark find the programs by.
 pub(crate) fn environment(tools: &Tools, built: &Built) -> Vec<(&'static str, OsString)> {
     let mut variables = vec![
-        ("ENVOY", tools.envoy.clone().into_os_string()),
-        ("PORTCULLIS_PYTHON", tools.python.clone().into_os_string()),
-        ("PORTCULLIS_WASM", built.wasm.clone().into_os_string()),
-        ("PORTCULLIS_BIN", built.portcullis.clone().into_os_string()),
-        ("FAKE_BEDROCK_BIN", built.fake_bedrock.clone().into_os_string()),
+        (ENVOY, tools.envoy.clone().into_os_string()),
+        (PYTHON, tools.python.clone().into_os_string()),
+        (WASM, built.wasm.clone().into_os_string()),
+        (PORTCULLIS, built.portcullis.clone().into_os_string()),
+        (FAKE_BEDROCK, built.fake_bedrock.clone().into_os_string()),
     ];
+    variables.extend(std::env::current_exe().map(|own| ("PORTCULLIS_XTASK", own.into_os_string())));
     variables.extend(tools.js.clone().map(|js| ("PORTCULLIS_JS", js.into_os_string())));
     variables
 }

@@ -1,22 +1,20 @@
 //! `cargo xtask up`: the gate, running, with everything that an application needs to know in a file to source.
 
-use crate::build::{self, Built};
+use crate::ready::Ready;
 use crate::sandbox::environment::{Environment, Topology, quoted};
 use crate::sandbox::folders::Folders;
+use crate::sandbox::follow::follow;
 use crate::sandbox::gateway::Gateway;
 use crate::sandbox::keys::{Keys, SAMPLES};
-use crate::sandbox::process::{self, Process};
+use crate::sandbox::process::{self, Announced, Process};
 use crate::sandbox::programs::{self, Choice};
 use crate::sandbox::wait;
-use crate::setup::Tools;
-use crate::{paths, setup, shell};
+use crate::{paths, shell};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::process::Command;
 
 /// Start the gate: control plane + Envoy, with --sandbox a fake Bedrock too.
 ///
@@ -40,6 +38,9 @@ pub(crate) struct Arguments {
     /// Return once it is ready; `cargo xtask down` stops it
     #[arg(long)]
     detach: bool,
+    /// Where it keeps its files: env, bundle, logs, records [default: target/sandbox; target/live without --sandbox]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// The documented ports (3128, 10443, 10000, 9901, 8180, 8181), or any
     #[arg(long, value_enum, default_value = "default")]
     ports: Choice,
@@ -49,31 +50,42 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let folders = if arguments.sandbox { Folders::sandbox() } else { Folders::live() };
+    let folders = Folders::of(arguments.dir.as_deref(), arguments.sandbox)?;
     let running = process::running(&folders.run());
     if !running.is_empty() {
         let list: Vec<_> = running.iter().map(|(name, known)| format!("{name} ({})", known.id)).collect();
-        bail!("it is running already: {}; `cargo xtask down` stops it", list.join(", "));
+        let down = command("down", arguments);
+        bail!("it is running already: {}; `{down}` stops it, or use another --dir", list.join(", "));
     }
-    let tools = setup::run()?;
-    let built = build::build(&tools.wasm, arguments.release)?;
+    let ready = Ready::make(arguments.release)?;
     wait::watch_for_interrupts()?;
     if arguments.sandbox {
         folders.forget()?;
     }
     folders.make()?;
+    let _announced = Announced::here(&folders.run())?;
     let bundle = bundle(arguments, &folders)?;
 
     let mut processes = Processes(Vec::new());
-    let environment = start(arguments, &folders, &bundle, &tools, &built, &mut processes)?;
+    let environment = start(arguments, &folders, &bundle, &ready, &mut processes)?;
     write_private(&folders.env(), &environment.rendered())?;
-    invite(&environment, &folders, &tools.python);
+    invite(&environment, &folders);
     if arguments.detach {
         processes.0.clear(); // they live on; their files in run/ are how `down` finds them
-        println!("running; `cargo xtask down` stops it");
+        println!("running; `{}` stops it", command("down", arguments));
         return Ok(());
     }
-    follow(&built.portcullis, &environment, &mut processes)
+    let result = follow(&ready.portcullis, &environment, &mut processes.0);
+    folders.retract()?;
+    result
+}
+
+/// How to say it for the same folder.
+fn command(name: &str, arguments: &Arguments) -> String {
+    match &arguments.dir {
+        Some(dir) => format!("cargo xtask {name} --dir {}", quoted(&dir.display().to_string())),
+        None => format!("cargo xtask {name}"),
+    }
 }
 
 /// Started processes; dropped, they end, in the order opposite to their start: the traffic first.
@@ -110,39 +122,38 @@ fn start(
     arguments: &Arguments,
     folders: &Folders,
     bundle: &Path,
-    tools: &Tools,
-    built: &Built,
+    ready: &Ready,
     processes: &mut Processes,
 ) -> Result<Environment> {
-    let keys = Keys { portcullis: &built.portcullis, data: &folders.data() };
+    let keys = Keys { portcullis: &ready.portcullis, data: &folders.data() };
     let (data_token, admin_token) = (keys.token("data")?, keys.token("admin")?);
     let (mut fake, mut sandbox_url) = (None, None);
     if arguments.sandbox {
         SAMPLES.iter().try_for_each(|key| keys.import(key))?;
-        let started = programs::fake(&built.fake_bedrock, folders, &arguments.regions)?;
+        let started = programs::fake(&ready.fake_bedrock, folders, &arguments.regions)?;
         processes.0.push(started.process);
         fake = Some((started.https, started.ca));
         sandbox_url = Some(format!("http://{}", started.control));
     }
 
     let control_plane =
-        programs::control_plane(&built.portcullis, folders, bundle, arguments.ports, &admin_token)?;
+        programs::control_plane(&ready.portcullis, folders, bundle, arguments.ports, &admin_token)?;
     processes.0.push(control_plane.process);
 
-    certificates(&built.portcullis, folders, &arguments.regions)?;
+    certificates(&ready.portcullis, folders, &arguments.regions)?;
     let mut gateway = Gateway {
         topology: arguments.topology,
         regions: arguments.regions.clone(),
         ports: programs::Choice::Auto.envoy(&[]),
         control_plane: control_plane.data,
-        filter: built.wasm.clone(),
+        filter: ready.wasm.clone(),
         leaves: folders.certs().join("leaves"),
         fake,
     };
     let listeners = gateway.listeners();
     gateway.ports = arguments.ports.envoy(&listeners);
-    let bootstrap = render(&built.portcullis, folders, &gateway)?;
-    let envoy = programs::envoy(&tools.envoy, &bootstrap, folders, &data_token, &listeners)?;
+    let bootstrap = render(&ready.portcullis, folders, &gateway)?;
+    let envoy = programs::envoy(&ready.envoy, &bootstrap, folders, &data_token, &listeners)?;
     let url = |name: &str| envoy.listener(name).map(|address| format!("http://{address}"));
     let environment = Environment {
         topology: arguments.topology,
@@ -158,7 +169,8 @@ fn start(
         ca_bundle: folders.certs().join("bundle.pem"),
         bundle: bundle.to_path_buf(),
         envoy_admin_url: format!("http://{}", envoy.admin),
-        programs: built.portcullis.parent().unwrap_or(bundle).to_path_buf(),
+        programs: ready.portcullis.parent().unwrap_or(bundle).to_path_buf(),
+        python: ready.python.clone(),
     };
     processes.0.push(envoy.process);
     Ok(environment)
@@ -189,11 +201,10 @@ fn render(portcullis: &Path, folders: &Folders, gateway: &Gateway) -> Result<Pat
 }
 
 /// Three commands to try.
-fn invite(environment: &Environment, folders: &Folders, python: &Path) {
-    let python = quoted(&python.display().to_string());
+fn invite(environment: &Environment, folders: &Folders) {
     let converse = |model: &str| {
         format!(
-            r#"{python} -c 'import boto3; print(boto3.client("bedrock-runtime").converse(modelId="{model}", messages=[{{"role": "user", "content": [{{"text": "hello"}}]}}])["output"])'"#
+            r#"$PORTCULLIS_PYTHON -c 'import boto3; print(boto3.client("bedrock-runtime").converse(modelId="{model}", messages=[{{"role": "user", "content": [{{"text": "hello"}}]}}])["output"])'"#
         )
     };
     println!(
@@ -209,27 +220,6 @@ fn invite(environment: &Environment, folders: &Folders, python: &Path) {
         );
     }
     println!("  # what was decided\n  portcullis audit tail\n");
-}
-
-/// Shows the decisions as they happen, until Ctrl-C or until something ends that should not.
-fn follow(portcullis: &Path, environment: &Environment, processes: &mut Processes) -> Result<()> {
-    println!("Decisions as they happen (Ctrl-C stops everything):");
-    let mut tail = Command::new(portcullis)
-        .args(["audit", "tail"])
-        .env("PORTCULLIS_URL", &environment.portcullis_url)
-        .env("PORTCULLIS_ADMIN_TOKEN", &environment.admin_token)
-        .stdin(Stdio::null())
-        .spawn()
-        .context("cannot run `portcullis audit tail`")?;
-    let mut result = Ok(());
-    while !wait::interrupted() && result.is_ok() {
-        result = processes.0.iter_mut().try_for_each(Process::check);
-        thread::sleep(Duration::from_millis(100));
-    }
-    let _gone = tail.kill();
-    let _reaped = tail.wait();
-    println!("\nstopping");
-    result
 }
 
 /// Writes a file that holds a token or a key.

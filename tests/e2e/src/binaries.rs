@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// Root of the repository.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
 /// The Envoy under test.
@@ -57,6 +58,14 @@ pub fn fake_bedrock() -> Result<PathBuf> {
 /// There is none.
 pub fn python() -> Result<PathBuf> {
     find("PORTCULLIS_PYTHON", &[cache().join("venv/bin/python")])
+}
+
+/// `cargo xtask`, as a program.
+///
+/// # Errors
+/// It is not built.
+pub fn xtask() -> Result<PathBuf> {
+    find("PORTCULLIS_XTASK", &[root().join("target/debug/xtask"), root().join("target/release/xtask")])
 }
 
 /// `tests/js` with its packages.

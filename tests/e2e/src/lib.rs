@@ -17,6 +17,7 @@ pub mod fake;
 pub mod javascript;
 pub mod process;
 pub mod python;
+pub mod sandbox;
 pub mod stack;
 pub mod stub;
 pub mod wait;

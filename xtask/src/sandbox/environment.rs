@@ -43,6 +43,8 @@ pub(crate) struct Environment {
     pub(crate) envoy_admin_url: String,
     /// Where the `portcullis` program is, for `PATH`.
     pub(crate) programs: PathBuf,
+    /// A Python with boto3, for people who have none.
+    pub(crate) python: PathBuf,
 }
 
 impl Environment {
@@ -69,6 +71,8 @@ impl Environment {
             (_, Some(url), _) => {
                 export("HTTPS_PROXY", url);
                 export("AWS_CA_BUNDLE", &self.ca_bundle.to_string_lossy());
+                // For what trusts OpenSSL's store: the SDKs of Anthropic and OpenAI, Go.
+                export("SSL_CERT_FILE", &self.ca_bundle.to_string_lossy());
                 export("NODE_EXTRA_CA_CERTS", &self.ca.to_string_lossy());
             }
             _ => {}
@@ -76,6 +80,7 @@ impl Environment {
         export("PORTCULLIS_URL", &self.portcullis_url);
         export("PORTCULLIS_ADMIN_TOKEN", &self.admin_token);
         export("PORTCULLIS_BUNDLE", &self.bundle.to_string_lossy());
+        export("PORTCULLIS_PYTHON", &self.python.to_string_lossy());
         let optional = [
             ("GATEWAY_URL", &self.gateway_url),
             ("SANDBOX_URL", &self.sandbox_url),
@@ -130,6 +135,7 @@ mod tests {
             bundle: "/a b/bundle".into(),
             envoy_admin_url: "http://127.0.0.1:9901".into(),
             programs: "/target/debug".into(),
+            python: "/cache/venv/bin/python".into(),
         }
     }
 
@@ -151,6 +157,7 @@ mod tests {
             ("SECOND_AWS_ACCESS_KEY_ID", "AKIATWO"),
             ("HTTPS_PROXY", "http://127.0.0.1:3128"),
             ("AWS_CA_BUNDLE", "/a b/bundle.pem"),
+            ("SSL_CERT_FILE", "/a b/bundle.pem"),
             ("NODE_EXTRA_CA_CERTS", "/a b/ca.pem"),
             ("GATEWAY_URL", "http://127.0.0.1:10000"),
             ("NO_PROXY", "127.0.0.1,localhost"),

@@ -1,7 +1,7 @@
 //! Where a running gate keeps its things.
 
 use crate::paths;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,22 @@ pub(crate) struct Folders {
     root: PathBuf,
 }
 
+/// Marks a folder as ours: only such a one is emptied.
+const MARK: &str = ".cargo-xtask-up";
+
 impl Folders {
+    /// Those that somebody named, or else those of the sandbox or of the gate in front of the real AWS.
+    ///
+    /// # Errors
+    /// The current directory is gone.
+    pub(crate) fn of(named: Option<&Path>, sandbox: bool) -> Result<Self> {
+        match named {
+            Some(named) => Ok(Self { root: std::path::absolute(named)? }),
+            None if sandbox => Ok(Self::sandbox()),
+            None => Ok(Self::live()),
+        }
+    }
+
     /// With the fake Bedrock. Made anew by every `up`, but for the bundle: that is for people to edit.
     pub(crate) fn sandbox() -> Self {
         Self { root: paths::target().join("sandbox") }
@@ -25,6 +40,10 @@ impl Folders {
 
     pub(crate) fn both() -> [Self; 2] {
         [Self::sandbox(), Self::live()]
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn certs(&self) -> PathBuf {
@@ -61,14 +80,20 @@ impl Folders {
             fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
         }
         fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700))
-            .context("cannot protect target/sandbox")
+            .and_then(|()| fs::write(self.root.join(MARK), "This folder is emptied by `cargo xtask up`.\n"))
+            .with_context(|| format!("cannot write to `{}`", self.root.display()))
     }
 
     /// Empties what a fresh start makes anew.
     ///
     /// # Errors
-    /// Something cannot be removed.
+    /// Something cannot be removed, or the folder holds somebody else's things.
     pub(crate) fn forget(&self) -> Result<()> {
+        let empty = fs::read_dir(&self.root).map_or(true, |mut entries| entries.next().is_none());
+        let ours = self.root.starts_with(paths::target()) || self.root.join(MARK).exists();
+        if !empty && !ours {
+            bail!("`{}` is not empty and not ours: name a new folder, or remove it", self.root.display());
+        }
         for folder in [self.certs(), self.data(), self.log(), self.run()] {
             if folder.exists() {
                 fs::remove_dir_all(&folder)
@@ -76,6 +101,19 @@ impl Folders {
             }
         }
         Ok(())
+    }
+
+    /// Takes back what applications were told: it is not true any more, and a shell that sources it should say so.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub(crate) fn retract(&self) -> Result<()> {
+        match fs::remove_file(self.env()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove `{}`", self.env().display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A copy of the sample policy for people to edit, unless there is one already. Says whether it was made.
@@ -108,6 +146,23 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_ours_is_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::of(Some(&folder.path().join("sandbox")), true).unwrap();
+        folders.forget().unwrap();
+        folders.make().unwrap();
+        fs::write(folders.data().join("records"), "old").unwrap();
+        folders.forget().unwrap();
+        assert!(!folders.data().exists(), "ours");
+
+        let theirs = folder.path().join("project");
+        fs::create_dir_all(theirs.join("data")).unwrap();
+        let error = Folders::of(Some(&theirs), true).unwrap().forget().unwrap_err().to_string();
+        println!("{error}");
+        assert!(error.contains("not ours") && theirs.join("data").exists(), "{error}");
+    }
 
     #[test]
     fn an_edited_bundle_is_kept() {

@@ -119,28 +119,63 @@ pub(crate) fn running(run: &Path) -> Vec<(String, Known)> {
     found
 }
 
-/// Stops what an earlier command left running. The traffic first: nothing is let through that nobody records.
+/// The name of the command that started the others, while it runs.
+const UP: &str = "up";
+
+/// Makes this process known as the one that starts and stops the others, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Announced(PathBuf);
+
+impl Announced {
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn here(run: &Path) -> Result<Self> {
+        let record = run.join(UP).with_extension("pid");
+        fs::write(&record, Known::of(std::process::id()).written())
+            .with_context(|| format!("cannot write `{}`", record.display()))?;
+        Ok(Self(record))
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        let _gone = fs::remove_file(&self.0);
+    }
+}
+
+/// Stops what runs. First the command that started it, if it waits for Ctrl-C somewhere: it stops the rest in good order.
+/// Then what is left, the traffic first: nothing is let through that nobody records.
 ///
 /// # Errors
 /// A process does not end.
 pub(crate) fn stop_all(run: &Path) -> Result<Vec<(String, u32)>> {
+    let mut found = running(run);
+    found.sort_by_key(|(name, _)| name != UP);
     let mut stopped = Vec::new();
-    for (name, known) in running(run) {
-        let _gone = kill(pid(known.id), Signal::SIGTERM);
-        let deadline = Instant::now() + PATIENCE;
-        while known.lives() {
-            if Instant::now() > deadline + PATIENCE {
-                bail!("{name} ({}) does not end", known.id);
-            }
-            if Instant::now() > deadline {
-                let _gone = kill(pid(known.id), Signal::SIGKILL);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+    for (name, known) in found {
+        end(&name, &known, if name == UP { 4 * PATIENCE } else { PATIENCE })?;
         let _gone = fs::remove_file(run.join(&name).with_extension("pid"));
         stopped.push((name, known.id));
     }
     Ok(stopped)
+}
+
+/// Asks it to end, makes it after a while, and waits until it has.
+fn end(name: &str, known: &Known, patience: Duration) -> Result<()> {
+    if known.lives() {
+        let _gone = kill(pid(known.id), Signal::SIGTERM);
+    }
+    let deadline = Instant::now() + patience;
+    while known.lives() {
+        if Instant::now() > deadline + PATIENCE {
+            bail!("{name} ({}) does not end", known.id);
+        }
+        if Instant::now() > deadline {
+            let _gone = kill(pid(known.id), Signal::SIGKILL);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn pid(id: u32) -> Pid {

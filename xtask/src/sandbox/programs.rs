@@ -192,7 +192,9 @@ fn listener(found: &Value, name: &str) -> Option<String> {
     Some(format!("{}:{}", socket.get("address")?.as_str()?, socket.get("port_value")?.as_u64()?))
 }
 
-fn get(url: &str, token: Option<&str>) -> Result<String> {
+/// # Errors
+/// No answer, or one that is no success.
+pub(crate) fn get(url: &str, token: Option<&str>) -> Result<String> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(5)))
         .http_status_as_error(false)

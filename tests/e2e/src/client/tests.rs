@@ -177,9 +177,8 @@ fn what_is_no_http_is_on_record() {
     let mut connection = world.http1();
     connection.send(b"POST /model/x y/converse HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     println!("{:?}", connection.answer().map(|answer| answer.status));
-    let call = crate::wait::until("the call on record", || {
-        world.fake.calls().first().cloned().context("none")
-    });
+    let call =
+        crate::wait::until("the call on record", || world.fake.calls().first().cloned().context("none"));
     println!("{call:?}");
     assert_eq!(call.unwrap().operation, "Unparsable");
 }

@@ -18,4 +18,5 @@ mod javascript;
 mod kill;
 mod protocols;
 mod raw;
+mod sandbox;
 mod streams;
