@@ -22,6 +22,8 @@ pub(crate) struct Stream {
     callout: Option<(u32, Token)>,
     /// Bytes of the held body that have been read: each callback sees the whole.
     read: usize,
+    /// When something last happened of which the time matters.
+    last: Now,
 }
 
 /// Where an event comes from: that decides how its effects reach the host.
@@ -41,7 +43,13 @@ pub(crate) struct Handle(Rc<RefCell<Stream>>);
 impl Stream {
     /// Takes one event through the state machine.
     pub(crate) fn feed(&mut self, event: Event<'_>, site: Site) {
-        self.feed_at(event, self.shared.clock.now(), site);
+        // Asking the host for the time costs. Nothing is measured by when an answer's pieces pass.
+        let passing =
+            matches!(event, Event::ResponseHeaders(_) | Event::ResponseBody { .. } | Event::ResponseTrailers);
+        if !passing {
+            self.last = self.shared.clock.now();
+        }
+        self.feed_at(event, self.last, site);
     }
 
     fn feed_at(&mut self, event: Event<'_>, now: Now, site: Site) {
@@ -154,7 +162,8 @@ impl Stream {
             server_name: server_name.as_deref(),
             end_of_stream,
         };
-        self.feed(Event::RequestHeaders { head, source: source.as_deref() }, Site::Request);
+        // They come with the context, which has just looked at the clock.
+        self.feed_at(Event::RequestHeaders { head, source: source.as_deref() }, self.last, Site::Request);
     }
 
     /// `size` is the whole of what is held; what has been read before is skipped.
@@ -189,7 +198,8 @@ impl Stream {
         let details = details.unwrap_or_default();
         let upstream = details == VIA_UPSTREAM;
         let header = |name| if upstream { host::response_header(name) } else { None };
-        let (id, error) = (header("x-amzn-requestid"), header("x-amzn-errortype"));
+        let error = if status < 300 { None } else { header("x-amzn-errortype") };
+        let id = header("x-amzn-requestid");
         let head = ResponseHead {
             status,
             origin: if upstream { Origin::Upstream } else { Origin::Envoy(&details) },
@@ -242,8 +252,9 @@ fn take_off(strip: &Strip) {
 impl Handle {
     pub(crate) fn new(context_id: u32, shared: Rc<Shared>) -> Self {
         let call_id = CallId::new(shared.started_nanos, shared.nonce, context_id);
-        let exchange = Some(Exchange::new(call_id, shared.clock.now()));
-        Self(Rc::new(RefCell::new(Stream { context_id, shared, exchange, callout: None, read: 0 })))
+        let last = shared.clock.now();
+        let exchange = Some(Exchange::new(call_id, last));
+        Self(Rc::new(RefCell::new(Stream { context_id, shared, exchange, callout: None, read: 0, last })))
     }
 
     /// Runs a callback about the request, and says what the host may do with its bytes. `size` is what it holds.
