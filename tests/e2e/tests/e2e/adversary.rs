@@ -3,10 +3,13 @@
 //! The tables here need no expectation for each trick but one: whatever reached Bedrock was allowed, as what Bedrock took
 //! it for ([`nothing_got_past`]). What a trick must meet besides is said where it matters.
 
+mod gateway;
 mod http1;
 mod http2;
+mod models;
 mod proxy;
 mod record;
+mod storm;
 mod tls;
 
 use anyhow::{Context, Result, ensure};
