@@ -9,6 +9,7 @@ mod http2;
 mod models;
 mod proxy;
 mod record;
+mod secrets;
 mod storm;
 mod tls;
 
