@@ -31,6 +31,9 @@ fn provoke(stack: &Stack, bytes: &[u8]) -> Result<Vec<u16>> {
     let mut statuses = Vec::new();
     while let Ok(answer) = connection.answer() {
         statuses.push(answer.status);
+        // Whoever refuses it, SDKs can read why.
+        let shaped = answer.error_type().is_some() && answer.json()["message"].is_string();
+        ensure!(answer.status == 200 || shaped, "no AWS-shaped error: {answer:?} {}", answer.text());
         // There may be no second one.
         connection.deadline(Duration::from_millis(500))?;
         if answer.header("connection") == Some("close") {

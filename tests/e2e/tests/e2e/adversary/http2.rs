@@ -61,10 +61,23 @@ impl Frames {
             }
             match self.0.some_bytes() {
                 Ok(more) if !more.is_empty() => bytes.extend(more),
-                _ => return frames,
+                // The end of the connection, told as one of its frames.
+                Ok(_) => frames.push((GOAWAY, 0, Vec::new())),
+                Err(error) if waits(&error) => return frames,
+                Err(_) => frames.push((GOAWAY, 0, Vec::new())),
+            }
+            if bytes.is_empty() && frames.last().is_some_and(|frame| frame.0 == GOAWAY) {
+                return frames;
             }
         }
     }
+}
+
+/// Nothing came in time, and the connection is still open.
+fn waits(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind;
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    matches!(kind, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
 /// HPACK without indexing and without Huffman: names and values as they are.
@@ -194,6 +207,7 @@ fn no_head_is_judged_as_one_thing_and_sent_as_another() -> Result<()> {
         let seen: Vec<u8> =
             frames.until_over(1).into_iter().filter(|f| f.1 == 1 || f.0 == GOAWAY).map(|f| f.0).collect();
         println!("{name:36} frames {seen:?}");
+        ensure!(!seen.is_empty(), "{name}: neither an answer nor an end");
     }
     let arrived = nothing_got_past(&stack)?;
     println!("{arrived} calls arrived, each decided as itself");
@@ -271,5 +285,33 @@ fn a_reset_after_the_question_is_an_aborted_call_that_did_not_leave() -> Result<
     println!("{outcome:?}");
     ensure!(outcome["outcome"] == "aborted" && outcome["forwarded"] == false, "{outcome:?}");
     ensure!(stack.fake.calls()?.is_empty(), "it arrived");
+    Ok(())
+}
+
+/// Trailers end a body as its last frame does; they are no headers, and nobody waits for more.
+#[test]
+fn trailers_end_a_body() -> Result<()> {
+    let stack = Builder::default().start()?;
+    for (mark, trailer) in
+        [("harmless", "x-checksum"), ("a header's name", "x-amzn-bedrock-guardrailidentifier")]
+    {
+        let (pairs, body) = sound(mark)?;
+        let mut frames = Frames::open(&stack)?;
+        frames.send(HEADERS, END_HEADERS, 1, &block(&pairs))?;
+        frames.send(DATA, 0, 1, &body)?;
+        frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &block(&[(trailer.to_owned(), b"1".to_vec())]))?;
+        let seen: Vec<u8> = frames.until_over(1).into_iter().filter(|f| f.1 == 1).map(|f| f.0).collect();
+        println!("{mark}: frames {seen:?}");
+        ensure!(seen == [HEADERS, DATA], "{mark}: {seen:?}");
+    }
+    let arrived = nothing_got_past(&stack)?;
+    ensure!(arrived == 2, "{arrived}");
+    // Trailers without a body: an empty body, which Converse cannot have.
+    let (pairs, _) = sound("no body")?;
+    let mut frames = Frames::open(&stack)?;
+    frames.send(HEADERS, END_HEADERS, 1, &block(&pairs))?;
+    frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &block(&[("x-checksum".to_owned(), b"1".to_vec())]))?;
+    println!("no body: {:?}", frames.until_over(1).iter().map(|f| f.0).collect::<Vec<_>>());
+    ensure!(nothing_got_past(&stack)? == 2, "it arrived");
     Ok(())
 }
