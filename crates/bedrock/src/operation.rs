@@ -132,6 +132,17 @@ pub(crate) fn find(
     operations.find(|o| o.matches(segments))
 }
 
+/// Whether the service has an operation below this first path segment (`None` is the path `/`). A gateway that stands for
+/// several services sends a call by that alone, so a path that is no operation belongs to the same service for both.
+pub(crate) fn begins(service: &Service, segment: Option<&str>) -> bool {
+    OPERATIONS.iter().filter(|operation| operation.service == service.name).any(|operation| {
+        match (operation.segments.first(), segment) {
+            (Some(Segment::Literal(literal)), Some(segment)) => *literal == segment,
+            (first, segment) => first.is_none() && segment.is_none(),
+        }
+    })
+}
+
 impl Operation {
     fn matches(&self, raw: &[&str]) -> bool {
         self.segments.iter().zip(raw).all(|(segment, raw)| match segment {

@@ -51,10 +51,12 @@ impl Reader {
                 service.and_then(|s| operation::find(s, method, &segments, headers.target))
             }
             Entrance::Gateway(gateway) => {
-                let mut services = gateway.services.iter().filter_map(|name| operation::service(name));
-                let found = services
+                let services = || gateway.services.iter().filter_map(|name| operation::service(name));
+                let found = services()
                     .find_map(|s| operation::find(s, method, &segments, headers.target).map(|o| (s.name, o)));
-                let name = found.map(|(name, _)| name).or(gateway.services.first().map(String::as_str));
+                let below = || services().find(|s| operation::begins(s, segments.first().copied()));
+                let name = found.map(|(name, _)| name).or_else(|| below().map(|s| s.name));
+                let name = name.or(gateway.services.first().map(String::as_str));
                 self.call.endpoint = name.map(|name| Endpoint::configured(name, &gateway.region));
                 found.map(|(_, operation)| operation)
             }

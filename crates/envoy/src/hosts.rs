@@ -161,15 +161,15 @@ pub const SERVICES: [Service; 9] = [
 const MANTLE: &str = "bedrock-mantle";
 
 /// AWS partitions: how their regions begin, and their DNS suffixes (plain, dual-stack). The first match counts.
-const PARTITIONS: [(&[&str], &str, &str); 8] = [
-    (&["cn-"], "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    (&["us-gov-"], "amazonaws.com", "api.aws"),
-    (&["eusc-"], "amazonaws.eu", "api.amazonwebservices.eu"),
-    (&["us-iso-"], "c2s.ic.gov", "api.aws.ic.gov"),
-    (&["us-isob-"], "sc2s.sgov.gov", "api.aws.scloud"),
-    (&["eu-isoe-"], "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    (&["us-isof-", "eu-isof-"], "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-    (&[""], "amazonaws.com", "api.aws"),
+const PARTITIONS: [(&str, &str, &str); 8] = [
+    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("us-gov-", "amazonaws.com", "api.aws"),
+    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    ("", "amazonaws.com", "api.aws"),
 ];
 
 /// Why a host list cannot be made.
@@ -257,12 +257,13 @@ fn suffixes(region: &str) -> Result<(&'static str, &'static str), HostError> {
     let parts: Vec<&str> = region.split('-').collect();
     let sound = parts.len() >= 3
         && region.len() <= 32
+        && parts.first().is_some_and(|first| (2..=4).contains(&first.len()))
         && parts.iter().all(|part| !part.is_empty())
         && parts.iter().take(parts.len() - 1).all(|part| part.bytes().all(|b| b.is_ascii_lowercase()))
         && parts.last().is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
     PARTITIONS
         .iter()
-        .find(|(begins, _, _)| sound && begins.iter().any(|begin| region.starts_with(begin)))
+        .find(|(begin, _, _)| sound && region.starts_with(begin))
         .map(|(_, plain, dual)| (*plain, *dual))
         .ok_or_else(|| HostError::Region(region.to_owned()))
 }
