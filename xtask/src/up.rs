@@ -57,14 +57,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let down = command("down", arguments);
         bail!("it is running already: {}; `{down}` stops it, or use another --dir", list.join(", "));
     }
+    folders.claim()?;
+    let bundle = bundle(arguments, &folders)?;
     let ready = Ready::make(arguments.release)?;
+    shell::output(Command::new(&ready.portcullis).args(["policy", "check"]).arg(&bundle))
+        .with_context(|| format!("the bundle `{}` does not load", paths::shown(&bundle)))?;
     wait::watch_for_interrupts()?;
     if arguments.sandbox {
         folders.forget()?;
     }
     folders.make()?;
     let _announced = Announced::here(&folders.run())?;
-    let bundle = bundle(arguments, &folders)?;
 
     let mut processes = Processes(Vec::new());
     let environment = start(arguments, &folders, &bundle, &ready, &mut processes)?;

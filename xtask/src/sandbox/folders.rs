@@ -71,29 +71,38 @@ impl Folders {
         self.root.join("env")
     }
 
-    /// Makes them; only for our eyes, because keys and tokens are in there.
+    /// Makes what is in it.
     ///
     /// # Errors
-    /// They cannot be made.
+    /// It cannot be made.
     pub(crate) fn make(&self) -> Result<()> {
         for folder in [self.certs(), self.data(), self.log(), self.run()] {
             fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
         }
-        fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700))
-            .and_then(|()| fs::write(self.root.join(MARK), "This folder is emptied by `cargo xtask up`.\n"))
-            .with_context(|| format!("cannot write to `{}`", self.root.display()))
+        Ok(())
     }
 
-    /// Empties what a fresh start makes anew.
+    /// Makes the folder and marks it as ours; only for our eyes, because keys and tokens will be in there.
     ///
     /// # Errors
-    /// Something cannot be removed, or the folder holds somebody else's things.
-    pub(crate) fn forget(&self) -> Result<()> {
+    /// It cannot be made, or it holds somebody else's things.
+    pub(crate) fn claim(&self) -> Result<()> {
         let empty = fs::read_dir(&self.root).map_or(true, |mut entries| entries.next().is_none());
         let ours = self.root.starts_with(paths::target()) || self.root.join(MARK).exists();
         if !empty && !ours {
             bail!("`{}` is not empty and not ours: name a new folder, or remove it", self.root.display());
         }
+        fs::create_dir_all(&self.root)
+            .and_then(|()| fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700)))
+            .and_then(|()| fs::write(self.root.join(MARK), "This folder is emptied by `cargo xtask up`.\n"))
+            .with_context(|| format!("cannot write to `{}`", self.root.display()))
+    }
+
+    /// Empties what a fresh start makes anew, in a folder that was claimed.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub(crate) fn forget(&self) -> Result<()> {
         for folder in [self.certs(), self.data(), self.log(), self.run()] {
             if folder.exists() {
                 fs::remove_dir_all(&folder)
@@ -151,15 +160,16 @@ mod tests {
     fn only_what_is_ours_is_emptied() {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders::of(Some(&folder.path().join("sandbox")), true).unwrap();
-        folders.forget().unwrap();
+        folders.claim().unwrap();
         folders.make().unwrap();
         fs::write(folders.data().join("records"), "old").unwrap();
+        folders.claim().unwrap();
         folders.forget().unwrap();
         assert!(!folders.data().exists(), "ours");
 
         let theirs = folder.path().join("project");
         fs::create_dir_all(theirs.join("data")).unwrap();
-        let error = Folders::of(Some(&theirs), true).unwrap().forget().unwrap_err().to_string();
+        let error = Folders::of(Some(&theirs), true).unwrap().claim().unwrap_err().to_string();
         println!("{error}");
         assert!(error.contains("not ours") && theirs.join("data").exists(), "{error}");
     }
