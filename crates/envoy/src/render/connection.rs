@@ -76,7 +76,7 @@ local_reply_config:
     - {header: {key: x-amzn-errortype, value: ServiceUnavailableException}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}
     body_format_override:
       content_type: application/json
-      json_format: {message: "the gate allowed this call but could not reach Bedrock (%RESPONSE_FLAGS%)"}
+      json_format: {message: "the gate allowed this call but got no answer from Bedrock (%RESPONSE_FLAGS%)"}
   - filter:
       or_filter:
         filters:

@@ -221,6 +221,8 @@ for f in [converse, converse_stream]: out(caught(f))";
         ensure!(seen["status"] == 503 && seen["error"]["Code"] == "ServiceUnavailableException", "{seen}");
         let id = seen["headers"]["x-portcullis-decision-id"].as_str().context("decision id")?;
         let outcome = ended(&stack, id, "failed")?;
+        let message = seen["error"]["Message"].to_string();
+        ensure!(message.contains("got no answer from Bedrock"), "{message}");
         ensure!(outcome["forwarded"] == false, "nothing left: {outcome}");
         ensure!(outcome["reason"] == "upstream_connect_failed", "{outcome}");
     }
