@@ -32,7 +32,7 @@ pub(crate) fn run(runtime: &tokio::runtime::Runtime, bench: &Bench, bodies: usiz
         measure: Duration::ZERO,
     };
     let progress = |done: usize| {
-        if done % 50 == 0 {
+        if done.is_multiple_of(50) {
             eprintln!("  memory: {done}/{bodies} bodies of 24 MiB");
         }
     };

@@ -1,7 +1,7 @@
 //! Everything that runs while a benchmark does: the two servers, the control plane, three Envoys.
 
 use crate::variants::{self, Variant};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use e2e::control_plane::ControlPlane;
 use e2e::envoy::{Envoy, Prepared, Setting};
 use e2e::{bundle, process::Process, wait};
@@ -32,14 +32,20 @@ impl Bench {
     ///
     /// # Errors
     /// Something does not start.
-    pub(crate) fn start(rules: usize) -> Result<Self> {
+    pub(crate) fn start(rules: usize, socket: bool) -> Result<Self> {
         let directory = TempDir::with_prefix("portcullis-bench-")?;
         let (upstream, upstream_address) = server("upstream", directory.path())?;
         let (authz, authz_address) = server("authz", directory.path())?;
         let rules = rule_file(rules);
-        let files = [bundle::DEFAULT[0], ("rules/many.yaml", rules.as_str())];
+        let [bundle_yaml, ..] = bundle::DEFAULT else { bail!("the default bundle is empty") };
+        let files = [*bundle_yaml, ("rules/many.yaml", rules.as_str())];
         bundle::write(&directory.path().join("bundle"), &files)?;
-        let control_plane = ControlPlane::start(directory.path(), &[])?;
+        let data = if socket {
+            format!("unix:{}", directory.path().join("data.sock").display())
+        } else {
+            "127.0.0.1:0".to_owned()
+        };
+        let control_plane = ControlPlane::start_at(directory.path(), &data, &[])?;
         let setting = Setting {
             control_plane: control_plane.data.clone(),
             data_token: control_plane.data_token.clone(),
