@@ -32,8 +32,8 @@ pub(crate) fn fake(program: &Path, folders: &Folders, regions: &[String]) -> Res
     let mut command = Command::new(program);
     command.arg("--ca-dir").arg(&ca).arg("--ports-file").arg(&ports).arg("--principals").arg(&principals);
     command.args(["--regions", &regions.join(","), "--pace-ms", "20"]);
-    let mut process = start("fake-bedrock", &mut command, folders, &ports)?;
-    let bound = bound(&mut process, &ports)?;
+    let process = start("fake-bedrock", &mut command, folders, &ports)?;
+    let (process, bound) = ready_or_stopped(process, |process| bound(process, &ports))?;
     Ok(Fake {
         process,
         https: text(&bound, "https")?,
@@ -66,11 +66,14 @@ pub(crate) fn control_plane(
     let mut command = Command::new(program);
     command.args(["serve", "--admin-addr", &address(8180), "--data-addr", &address(8181)]);
     command.arg("--bundle").arg(bundle).arg("--data-dir").arg(folders.data()).arg("--ports-file").arg(&file);
-    let mut process = start("portcullis", &mut command, folders, &file)?;
-    let bound = bound(&mut process, &file)?;
-    let (data, admin) = (text(&bound, "data")?, text(&bound, "admin")?);
-    let url = format!("http://{admin}/readyz");
-    wait::until("the control plane is ready", &mut process, || get(&url, Some(token)).map(drop))?;
+    let process = start("portcullis", &mut command, folders, &file)?;
+    let (process, (data, admin)) = ready_or_stopped(process, |process| {
+        let bound = bound(process, &file)?;
+        let (data, admin) = (text(&bound, "data")?, text(&bound, "admin")?);
+        let url = format!("http://{admin}/readyz");
+        wait::until("the control plane is ready", process, || get(&url, Some(token)).map(drop))?;
+        Ok((data, admin))
+    })?;
     Ok(ControlPlane { process, data, admin })
 }
 
@@ -106,12 +109,19 @@ pub(crate) fn envoy(
     command.arg("--config-path").arg(bootstrap).args(["--disable-hot-restart", "--drain-time-s", "1"]);
     command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
     command.arg("--admin-address-path").arg(&file).env("PORTCULLIS_DATA_TOKEN", token);
-    let mut process = start("envoy", &mut command, folders, &file)?;
-    let admin = wait::until("Envoy's admin address", &mut process, || {
-        let text = fs::read_to_string(&file)?;
+    let process = start("envoy", &mut command, folders, &file)?;
+    let (process, (admin, listeners)) =
+        ready_or_stopped(process, |process| until_it_holds(process, &file, listeners))?;
+    Ok(Envoy { process, admin, listeners })
+}
+
+/// Its admin address and its listeners, once calls are held.
+fn until_it_holds(process: &mut Process, file: &Path, listeners: &[&str]) -> Result<(String, Value)> {
+    let admin = wait::until("Envoy's admin address", process, || {
+        let text = fs::read_to_string(file)?;
         if text.contains(':') { Ok(text.trim().to_owned()) } else { bail!("it is not written yet") }
     })?;
-    let found = wait::until("Envoy is ready", &mut process, || {
+    let found = wait::until("Envoy is ready", process, || {
         get(&format!("http://{admin}/ready"), None)?;
         let found: Value =
             serde_json::from_str(&get(&format!("http://{admin}/listeners?format=json"), None)?)?;
@@ -120,7 +130,7 @@ pub(crate) fn envoy(
             None => Ok(found),
         }
     })?;
-    wait::until("the gate's self-test: calls are held", &mut process, || {
+    wait::until("the gate's self-test: calls are held", process, || {
         let stats = get(&format!("http://{admin}/stats?filter=portcullis.selftest.held"), None)?;
         let held = stats
             .lines()
@@ -128,7 +138,7 @@ pub(crate) fn envoy(
             .any(|count| count > 0);
         if held { Ok(()) } else { bail!("not proved yet") }
     })?;
-    Ok(Envoy { process, admin, listeners: found })
+    Ok((admin, found))
 }
 
 /// Which ports are wanted.
@@ -170,6 +180,20 @@ fn start(name: &'static str, command: &mut Command, folders: &Folders, written: 
     let _absent = fs::remove_file(written);
     command.env_remove("LD_LIBRARY_PATH");
     Process::start(name, command, &folders.log(), &folders.run())
+}
+
+/// Waits for it as told; one that does not become ready is stopped.
+fn ready_or_stopped<T>(
+    mut process: Process,
+    wait: impl FnOnce(&mut Process) -> Result<T>,
+) -> Result<(Process, T)> {
+    match wait(&mut process) {
+        Ok(found) => Ok((process, found)),
+        Err(error) => {
+            process.stop();
+            Err(error)
+        }
+    }
 }
 
 fn bound(process: &mut Process, file: &Path) -> Result<Value> {

@@ -8,6 +8,7 @@ use e2e::sandbox::{Sandbox, lives};
 use e2e::{binaries, bundle, python, wait};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -231,6 +232,40 @@ fn sandbox_goes_down_without_a_trace() -> Result<()> {
     let again = sandbox.xtask(&["down"])?.output()?;
     let said = String::from_utf8_lossy(&again.stdout).into_owned();
     ensure!(again.status.success() && said.contains("nothing was running"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn sandbox_that_cannot_start_leaves_nothing_running() -> Result<()> {
+    let go = tempfile::tempdir()?;
+    let go = go.path().join("go");
+    let waits = format!("while [ ! -e {} ]; do sleep 0.05; done; echo out of luck; exit 3", go.display());
+    // An Envoy that never gets as far as listening, and one that ends.
+    for (what, script) in [("stuck", "exec sleep 600"), ("broken", waits.as_str())] {
+        let sandbox = Sandbox::new()?;
+        let program = tempfile::NamedTempFile::new()?.into_temp_path();
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n"))?;
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+        let mut up = sandbox.xtask(&["up", "--sandbox", "--detach", "--ports", "auto"])?;
+        let up = up.env("ENVOY", &program).stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let started = wait::until("an Envoy to be started", || {
+            let processes = sandbox.processes()?;
+            ensure!(processes.iter().any(|(name, _)| name == "envoy"), "{processes:?}");
+            Ok(processes)
+        })?;
+        if what == "stuck" {
+            let id = up.id().to_string();
+            ensure!(Command::new("kill").args(["-s", "INT", &id]).status()?.success(), "kill failed");
+        } else {
+            std::fs::write(&go, "")?;
+        }
+        let ended = up.wait_with_output()?;
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        println!("{what}: {started:?}: {said}");
+        ensure!(!ended.status.success(), "{said}");
+        ensure!(said.contains(if what == "stuck" { "interrupted" } else { "out of luck" }), "{said}");
+        gone(&sandbox, &started)?;
+    }
     Ok(())
 }
 
