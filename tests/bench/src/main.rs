@@ -40,6 +40,9 @@ enum Command {
         /// Rules in the bundle.
         #[arg(long, default_value_t = 100)]
         rules: usize,
+        /// The control plane listens on a Unix socket.
+        #[arg(long)]
+        socket: bool,
     },
     /// One of the servers behind Envoy, in a process of its own.
     Serve {
@@ -63,6 +66,9 @@ struct RunOptions {
     /// Bodies of 24 MiB in the memory case; 0 leaves it out.
     #[arg(long, default_value_t = 1000)]
     bodies: usize,
+    /// The control plane listens on a Unix socket instead of a TCP port.
+    #[arg(long)]
+    socket: bool,
     /// Where the results go.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -73,15 +79,15 @@ fn main() -> Result<()> {
     match Options::parse().command {
         Command::Serve { role } => runtime.block_on(servers::serve(role)),
         Command::Run(options) => run(&runtime, &options),
-        Command::Hold { connections, text, seconds, rules } => {
-            let bench = setup::Bench::start(rules)?;
+        Command::Hold { connections, text, seconds, rules, socket } => {
+            let bench = setup::Bench::start(rules, socket)?;
             speed::hold(&runtime, &bench, connections, text, seconds)
         }
     }
 }
 
 fn run(runtime: &tokio::runtime::Runtime, options: &RunOptions) -> Result<()> {
-    let bench = setup::Bench::start(options.rules)?;
+    let bench = setup::Bench::start(options.rules, options.socket)?;
     let mut phases = Vec::new();
     let mut results = speed::run(runtime, &bench, options, &mut phases)?;
     phases.extend(phases::read(&bench)?);

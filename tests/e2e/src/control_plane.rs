@@ -34,6 +34,14 @@ impl ControlPlane {
     /// # Errors
     /// It does not come up.
     pub fn start(directory: &Path, extra: &[String]) -> Result<Self> {
+        Self::start_at(directory, "127.0.0.1:0", extra)
+    }
+
+    /// The same, with its data plane at `data`: `host:port` or `unix:/path`.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub fn start_at(directory: &Path, data: &str, extra: &[String]) -> Result<Self> {
         let store = directory.join("data");
         std::fs::create_dir_all(&store)?;
         let data_token = token(&store, "data")?;
@@ -57,7 +65,7 @@ impl ControlPlane {
         }
         let mut made = Self {
             admin: Api::new(String::new(), Some(admin_token)),
-            data: "127.0.0.1:0".to_owned(),
+            data: data.to_owned(),
             data_token,
             bundle: directory.join("bundle"),
             store,
@@ -65,7 +73,7 @@ impl ControlPlane {
             extra: extra.to_vec(),
             process: Mutex::new(None),
         };
-        let ports = made.launch("127.0.0.1:0", "127.0.0.1:0")?;
+        let ports = made.launch(data, "127.0.0.1:0")?;
         let text = |key: &str| {
             ports[key].as_str().map(str::to_owned).with_context(|| format!("no `{key}` in {ports}"))
         };
