@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: builds everything optimised and hands over to `tests/bench`.
 
-use crate::{build, setup, shell, test};
+use crate::{build, paths, setup, shell, test};
 use anyhow::Result;
 use std::ffi::OsString;
+use std::process::Command;
 
 /// Measure what the gate costs, as ratios against baselines of the same run.
 ///
@@ -18,7 +19,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let tools = setup::run()?;
     let built = build::build(&tools.wasm, true)?;
-    let mut cargo = shell::cargo();
-    cargo.args(["run", "--release", "--quiet", "--package", "gate-bench", "--"]);
-    shell::run(cargo.args(&arguments.arguments).envs(test::environment(&tools, &built)))
+    let mut bench = Command::new(build::bench()?);
+    bench.args(&arguments.arguments).current_dir(paths::root()).envs(test::environment(&tools, &built));
+    shell::run(&mut bench)
 }

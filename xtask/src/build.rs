@@ -61,15 +61,26 @@ pub(crate) fn portcullis() -> Result<PathBuf> {
     program(&programs(&["portcullis"], false)?, "portcullis")
 }
 
+/// Builds the benchmark, optimised.
+///
+/// # Errors
+/// The compiler failed; it has said why.
+pub(crate) fn bench() -> Result<PathBuf> {
+    program(&programs(&["gate-bench"], true)?, "gate-bench")
+}
+
 fn program(programs: &[PathBuf], name: &str) -> Result<PathBuf> {
     let found = programs.iter().find(|path| path.file_name().is_some_and(|file| file == name));
     found.cloned().with_context(|| format!("cargo built no program called `{name}`"))
 }
 
-/// Builds these packages and gives back their programs, wherever cargo puts them on this machine.
-fn programs(packages: &[&str], release: bool) -> Result<Vec<PathBuf>> {
+/// Builds these programs and gives back where they are, wherever cargo puts them on this machine.
+///
+/// The whole workspace is selected, although a part of it is built: cargo unifies features over the packages selected, and
+/// another selection than that of the tests would build most of the dependencies once more.
+fn programs(names: &[&str], release: bool) -> Result<Vec<PathBuf>> {
     let mut cargo = shell::cargo();
-    cargo.arg("build").args(packages.iter().flat_map(|package| ["--package", package]));
+    cargo.args(["build", "--workspace"]).args(names.iter().flat_map(|name| ["--bin", name]));
     if release {
         cargo.arg("--release");
     }

@@ -1,9 +1,11 @@
 //! `cargo xtask ci`: everything that must hold before a change is merged. What `.ci/run` calls.
 
+use crate::setup::Tools;
 use crate::test::Arguments as Tests;
 use crate::{build, k8s, links, paths, setup, shell, test, walls};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Everything that must hold before a change is merged, with a table of what took how long.
@@ -60,6 +62,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         (arguments.only.is_empty() || arguments.only.contains(step)) && !arguments.skip.contains(step)
     };
     let steps: Vec<Step> = Step::value_variants().iter().copied().filter(chosen).collect();
+    let tools = setup::run()?;
+    if tools.js.is_none() {
+        bail!("there is no node or no npm on PATH: CI leaves no SDK out, install Node 20 or newer");
+    }
+    let before = changes()?;
     let mut table = Vec::new();
     let mut stopped = false;
     for step in steps {
@@ -69,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         println!("\n━━ {} ━━", name(step));
         let started = Instant::now();
-        let result = perform(step, arguments.long);
+        let result = perform(step, arguments.long, &tools);
         table.push((
             step,
             match result {
@@ -83,19 +90,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ));
     }
     print!("\n{}", rendered(&table));
+    for what in test::left_out(&tools) {
+        println!("  LEFT OUT: {what}");
+    }
     if table.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
         bail!("not everything holds");
+    }
+    let after = changes()?;
+    if after != before {
+        bail!("a step changed the repository, which must be as it was. Before:\n{before}after:\n{after}");
     }
     Ok(())
 }
 
-fn perform(step: Step, long: bool) -> Result<()> {
+/// What git sees as changed: tests and tools must not write where people do.
+fn changes() -> Result<String> {
+    shell::output(Command::new("git").args(["status", "--porcelain"]).current_dir(paths::root()))
+}
+
+fn perform(step: Step, long: bool, tools: &Tools) -> Result<()> {
     let tests = Tests { long, ..Tests::default() };
     match step {
-        Step::Fmt => shell::run(shell::cargo().args(["fmt", "--all", "--check"])),
+        Step::Fmt => {
+            shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;
+            shell::run(shell::cargo().args(["fmt", "--check"]).current_dir(paths::root().join("fuzz")))
+        }
         Step::Walls => walls::run(),
         Step::Links => links::run(),
-        Step::K8s => k8s::run(&k8s::Arguments::default()),
+        Step::K8s => k8s::check(&k8s::Arguments::default(), tools),
         Step::Clippy => {
             let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
             shell::run(shell::cargo().args(clippy))
@@ -104,17 +126,14 @@ fn perform(step: Step, long: bool) -> Result<()> {
             let doc = ["doc", "--quiet", "--workspace", "--no-deps"];
             shell::run(shell::cargo().args(doc).env("RUSTDOCFLAGS", "-D warnings"))
         }
-        Step::Unit => test::unit(&tests).and_then(|()| test::documentation()),
-        Step::E2e => {
-            let tools = setup::run()?;
-            test::e2e(&tests, &tools, &build::build(&tools.wasm, false)?)
-        }
+        Step::Unit => test::unit(&tests, tools),
+        Step::E2e => test::e2e(&tests, tools, &build::build(&tools.wasm, false)?),
         Step::Fuzz => {
             let fuzz = paths::root().join("fuzz");
             if !fuzz.join("Cargo.toml").exists() {
                 bail!("there is no fuzz/Cargo.toml");
             }
-            shell::run(shell::cargo().args(["build", "--quiet", "--bins"]).current_dir(fuzz))
+            shell::run(shell::cargo().args(["build", "--quiet", "--bins", "--locked"]).current_dir(fuzz))
         }
     }
 }

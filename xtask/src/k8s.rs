@@ -3,6 +3,7 @@
 
 mod checks;
 
+use crate::setup::Tools;
 use crate::{build, paths, setup, shell};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -25,12 +26,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    check(arguments, &setup::run()?)
+}
+
+pub(crate) fn check(arguments: &Arguments, tools: &Tools) -> Result<()> {
     if shell::which("kubectl").is_none() {
         bail!(
             "there is no kubectl on PATH: install kubectl 1.27 or newer (its built-in kustomize renders the manifests)"
         );
     }
-    let tools = setup::run()?;
     let programs = tools.python.parent().unwrap_or(&tools.python).to_path_buf();
 
     let portcullis = build::portcullis()?;

@@ -3,6 +3,7 @@
 
 mod apt;
 mod envoy;
+mod mount;
 mod node;
 mod python;
 mod stamp;
@@ -25,6 +26,8 @@ pub(crate) struct Tools {
     pub python: PathBuf,
     /// `tests/js` with its packages, unless there is no Node.
     pub js: Option<PathBuf>,
+    /// Tests may mount a small file system.
+    pub may_mount: bool,
 }
 
 /// How a thing came to be there.
@@ -63,9 +66,10 @@ pub(crate) fn run() -> Result<Tools> {
     let python = python::ensure(&cache)?;
     let envoy = envoy::ensure(&cache)?;
     let js = node::ensure(&cache)?;
+    let may_mount = mount::allowed();
     kubectl();
     println!("setup took {:.1} s", started.elapsed().as_secs_f32());
-    Ok(Tools { wasm, envoy, python, js })
+    Ok(Tools { wasm, envoy, python, js, may_mount })
 }
 
 fn say(what: &str, how: How, detail: impl fmt::Display) {

@@ -35,6 +35,19 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{}` did not print UTF-8", shown(command)))
 }
 
+/// Runs the command with our own standard error and gives back its standard output.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn printed(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.with_context(|| format!("cannot run `{}`", shown(command)))?;
+    if !output.status.success() {
+        bail!("`{}` failed ({})", shown(command), output.status);
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{}` did not print UTF-8", shown(command)))
+}
+
 /// Whether the command succeeds within the time given; killed when it does not end. Its output is dropped: this is for
 /// attempts that have an alternative.
 pub(crate) fn succeeds_within(command: &mut Command, limit: Duration) -> bool {

@@ -1,9 +1,12 @@
 //! `cargo xtask test`: unit, property and end-to-end tests, with everything they need built and named.
 
+mod select;
+
 use crate::build::Built;
 use crate::setup::Tools;
 use crate::{build, setup, shell};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use select::Part;
 use std::ffi::OsString;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -38,39 +41,109 @@ pub(crate) enum Which {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let tools = setup::run()?;
     let built = build::build(&tools.wasm, false)?;
-    let mut results = Vec::new();
-    let mut part = |name: &'static str, run: &dyn Fn() -> Result<()>| {
-        let started = Instant::now();
-        let result = run();
-        if let Err(error) = &result {
-            eprintln!("{name}: {error:#}");
-        }
-        results.push((name, result.is_ok(), started.elapsed()));
-    };
+    let mut parts = Vec::new();
     if arguments.only != Which::E2e {
-        part("unit, property", &|| unit(arguments));
-        part("documentation", &documentation);
+        parts.extend([Part::Unit, Part::Documentation]);
     }
     if arguments.only != Which::Unit {
-        part("end-to-end", &|| e2e(arguments, &tools, &built));
+        parts.push(Part::EndToEnd);
     }
-    summary(&results)
+    let mut results = Vec::new();
+    for part in parts {
+        let started = Instant::now();
+        let result = perform(part, arguments, &environment(&tools, &built));
+        if let Err(error) = &result {
+            eprintln!("error: {}: {error:#}", part.name());
+        }
+        results.push(Line { part, result: result.ok(), took: started.elapsed() });
+    }
+    if arguments.only != Which::E2e && arguments.filter.is_none() {
+        coverage()?;
+    }
+    print!("\n{}", summary(&results));
+    for what in left_out(&tools) {
+        println!("  LEFT OUT: {what}");
+    }
+    if results.iter().any(|line| line.result.is_none()) {
+        bail!("tests failed; their output is above");
+    }
+    match &arguments.filter {
+        Some(filter) if results.iter().all(|line| line.result == Some(0)) => {
+            bail!("no test's name contains `{filter}`: nothing was run")
+        }
+        _ => Ok(()),
+    }
 }
 
-/// Unit and property tests: every crate but the end-to-end tests.
-pub(crate) fn unit(arguments: &Arguments) -> Result<()> {
-    shell::run(runner(arguments).args(["--workspace", "--exclude", "e2e"]))
+/// Unit and property tests and the examples in the documentation, then the table of what is recognised of Bedrock.
+pub(crate) fn unit(arguments: &Arguments, tools: &Tools) -> Result<()> {
+    let environment = places(tools);
+    perform(Part::Unit, arguments, &environment)?;
+    perform(Part::Documentation, arguments, &environment)?;
+    coverage()
 }
 
-/// The examples in the documentation, which cargo-nextest cannot run.
-pub(crate) fn documentation() -> Result<()> {
-    shell::run(shell::cargo().args(["test", "--quiet", "--workspace", "--doc"]))
-}
-
-/// The end-to-end tests, with the places of everything they run in the environment.
+/// The end-to-end tests.
 pub(crate) fn e2e(arguments: &Arguments, tools: &Tools, built: &Built) -> Result<()> {
-    // Not cargo-nextest: it runs every test in a process of its own, and these share an Envoy where they can.
-    shell::run(ordinary(arguments).args(["--package", "e2e"]).envs(environment(tools, built)))
+    perform(Part::EndToEnd, arguments, &environment(tools, built)).map(drop)
+}
+
+/// Runs one part and gives back of how many tests. Only a filter may leave none of them.
+fn perform(part: Part, arguments: &Arguments, environment: &[(&'static str, OsString)]) -> Result<usize> {
+    let selection = part.selection()?;
+    let filter = arguments.filter.as_deref();
+    let count = select::count(&selection, filter).context("cannot list the tests")?;
+    if count == 0 {
+        match filter {
+            Some(filter) => println!("{}: no test's name contains `{filter}`", part.name()),
+            None => bail!("there are no tests: whatever selects them is wrong"),
+        }
+        return Ok(0);
+    }
+    let mut command = runner(part);
+    command.args(&selection).args(filter).envs(environment.iter().map(|(name, value)| (name, value)));
+    if arguments.long {
+        command.env("PORTCULLIS_LONG", "1");
+    }
+    shell::run(&mut command)?;
+    Ok(count)
+}
+
+/// cargo-nextest where it can and is installed. It cannot run the examples in the documentation, and it runs every test in
+/// a process of its own, while the end-to-end tests share an Envoy where they can.
+fn runner(part: Part) -> Command {
+    let mut command = shell::cargo();
+    if part == Part::Unit && shell::which("cargo-nextest").is_some() {
+        command.args(["nextest", "run", "--no-fail-fast", "--status-level", "slow"]);
+    } else {
+        command.args(["test", "--no-fail-fast"]);
+    }
+    command
+}
+
+/// Prints the totals of the coverage table: the operations of Bedrock, each recognised from every SDK's form of its path.
+fn coverage() -> Result<()> {
+    let mut command = shell::cargo();
+    command.args([
+        "test",
+        "--quiet",
+        "--workspace",
+        "--test",
+        "coverage",
+        "every_operation",
+        "--",
+        "--nocapture",
+    ]);
+    let said = shell::output(&mut command)?;
+    let totals = said.find("service                          operations").context("no coverage table")?;
+    let (_, totals) = said.split_at(totals);
+    println!(
+        "\nRecognised, each as itself, from the paths that boto3, the JavaScript and the Anthropic SDK make:"
+    );
+    for line in totals.lines().take_while(|line| !line.is_empty() && !line.starts_with("test result")) {
+        println!("  {}", line.trim_start_matches('.'));
+    }
+    Ok(())
 }
 
 /// Where `portcullis` is.
@@ -83,52 +156,78 @@ pub(crate) const WASM: &str = "PORTCULLIS_WASM";
 pub(crate) const ENVOY: &str = "ENVOY";
 /// Where a Python with boto3 is.
 pub(crate) const PYTHON: &str = "PORTCULLIS_PYTHON";
+/// What tests must not do without: a test that finds it missing fails, if it is named here. The others say so and pass.
+const REQUIRE: &str = "PORTCULLIS_REQUIRE";
 
 /// What the end-to-end tests and the benchmark find the programs by.
 pub(crate) fn environment(tools: &Tools, built: &Built) -> Vec<(&'static str, OsString)> {
-    let mut variables = vec![
-        (ENVOY, tools.envoy.clone().into_os_string()),
-        (PYTHON, tools.python.clone().into_os_string()),
+    let mut variables = places(tools);
+    variables.extend([
         (WASM, built.wasm.clone().into_os_string()),
         (PORTCULLIS, built.portcullis.clone().into_os_string()),
         (FAKE_BEDROCK, built.fake_bedrock.clone().into_os_string()),
-    ];
+    ]);
     variables.extend(std::env::current_exe().map(|own| ("PORTCULLIS_XTASK", own.into_os_string())));
+    variables
+}
+
+/// What every test finds the tools by.
+fn places(tools: &Tools) -> Vec<(&'static str, OsString)> {
+    let mut required = vec!["envoy"];
+    required.extend(tools.js.is_some().then_some("node"));
+    required.extend(tools.may_mount.then_some("mount"));
+    let mut variables = vec![
+        (ENVOY, tools.envoy.clone().into_os_string()),
+        (PYTHON, tools.python.clone().into_os_string()),
+        (REQUIRE, required.join(",").into()),
+    ];
     variables.extend(tools.js.clone().map(|js| ("PORTCULLIS_JS", js.into_os_string())));
     variables
 }
 
-fn runner(arguments: &Arguments) -> Command {
-    if shell::which("cargo-nextest").is_none() {
-        return ordinary(arguments);
+/// What cannot be tested on this machine.
+pub(crate) fn left_out(tools: &Tools) -> Vec<&'static str> {
+    let mut left_out = Vec::new();
+    if tools.js.is_none() {
+        left_out.push("the JavaScript SDK: there is no node or npm on PATH");
     }
-    let mut command = shell::cargo();
-    command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
-    chosen(&mut command, arguments);
-    command
+    if !tools.may_mount {
+        left_out.push(
+            "a file system that gets full: we may not mount a small one here (a file size limit is tested)",
+        );
+    }
+    left_out
 }
 
-fn ordinary(arguments: &Arguments) -> Command {
-    let mut command = shell::cargo();
-    command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]);
-    chosen(&mut command, arguments);
-    command
+struct Line {
+    part: Part,
+    /// How many tests ran, when none failed.
+    result: Option<usize>,
+    took: Duration,
 }
 
-fn chosen(command: &mut Command, arguments: &Arguments) {
-    if arguments.long {
-        command.env("PORTCULLIS_LONG", "1");
+fn summary(results: &[Line]) -> String {
+    let mut text = String::new();
+    for Line { part, result, took } in results {
+        let result = match result {
+            Some(count) => format!("{count:>4} passed"),
+            None => "FAILED".to_owned(),
+        };
+        text += &format!("  {:<18}{result:>12}  {:>7.1} s\n", part.name(), took.as_secs_f32());
     }
-    command.args(arguments.filter.as_slice());
+    text
 }
 
-fn summary(results: &[(&str, bool, Duration)]) -> Result<()> {
-    println!();
-    for (name, passed, took) in results {
-        println!("  {name:<18}{:<8}{:>7.1} s", if *passed { "passed" } else { "FAILED" }, took.as_secs_f32());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_how_many() {
+        let line = |part, result| Line { part, result, took: Duration::from_millis(1_500) };
+        assert_eq!(
+            summary(&[line(Part::Unit, Some(280)), line(Part::EndToEnd, None)]),
+            "  unit, property      280 passed      1.5 s\n  end-to-end              FAILED      1.5 s\n"
+        );
     }
-    if results.iter().any(|(_, passed, _)| !passed) {
-        bail!("tests failed; their output is above");
-    }
-    Ok(())
 }

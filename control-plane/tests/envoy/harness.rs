@@ -33,8 +33,11 @@ pub(crate) fn envoy() -> Option<PathBuf> {
     let found =
         set("ENVOY").or_else(|| cache.map(|cache| cache.join("bin/envoy")).filter(|path| path.exists()));
     if found.is_none() {
-        let required = set("CI").is_some() || set("PORTCULLIS_REQUIRE_ENVOY").is_some();
-        assert!(!required, "no Envoy: run `cargo xtask setup`, or set ENVOY");
+        let required = std::env::var("PORTCULLIS_REQUIRE").unwrap_or_default();
+        assert!(
+            !required.split(',').any(|name| name == "envoy"),
+            "no Envoy: run `cargo xtask setup`, or set ENVOY"
+        );
         println!("SKIPPED, no Envoy: run `cargo xtask setup`, or set ENVOY");
     }
     found
@@ -125,7 +128,8 @@ admin: {{port: 0}}
         std::fs::write(file("bootstrap.yaml"), bootstrap).unwrap();
         let log = std::fs::File::create(file("envoy.log")).unwrap();
         let mut envoy = Command::new(program)
-            .args(["--use-dynamic-base-id", "--concurrency", "1", "-l", "warning", "-c"])
+            // With hot restart Envoy asks the kernel to be ended with the thread that started it, here one test's.
+            .args(["--disable-hot-restart", "--concurrency", "1", "-l", "warning", "-c"])
             .arg(file("bootstrap.yaml"))
             .arg("--admin-address-path")
             .arg(file("admin"))

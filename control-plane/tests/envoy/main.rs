@@ -2,7 +2,7 @@
 //! does is tested end to end.
 //!
 //! Envoy is `$ENVOY`, or what `cargo xtask setup` installed. Without either these tests say so and pass, unless
-//! `CI` or `PORTCULLIS_REQUIRE_ENVOY` is set.
+//! `PORTCULLIS_REQUIRE` names `envoy`, as `cargo xtask test` has it.
 
 #![allow(
     clippy::unwrap_used,

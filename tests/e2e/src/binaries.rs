@@ -1,7 +1,7 @@
 //! Where the things under test are. `cargo xtask test` names them in the environment; without it the places that
 //! `cargo xtask setup` and `cargo xtask build` fill are looked at.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
 /// Root of the repository.
@@ -78,6 +78,18 @@ pub fn javascript() -> Result<PathBuf> {
         bail!("the AWS SDK for JavaScript is not in `{}`: run `cargo xtask setup` first", scripts.display());
     }
     Ok(scripts)
+}
+
+/// Refuses to do without something that this machine was found to have, when `PORTCULLIS_REQUIRE` names it; otherwise says
+/// that a test is left out. `cargo xtask test` sets it, and lists at its end what it could not.
+///
+/// # Errors
+/// It must be there.
+pub fn may_skip(name: &str, why: &str) -> Result<()> {
+    let required = std::env::var("PORTCULLIS_REQUIRE").unwrap_or_default();
+    ensure!(!required.split(',').any(|required| required == name), "{why}, but `{name}` is required");
+    println!("SKIPPED: {why}");
+    Ok(())
 }
 
 /// Where `cargo xtask setup` keeps what it installs.

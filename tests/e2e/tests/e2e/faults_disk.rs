@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use e2e::disk::Disk;
 use e2e::fake::APP_ONE;
-use e2e::{Builder, Stack, python, wait};
+use e2e::{Builder, Stack, binaries, python, wait};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines};
@@ -126,8 +126,7 @@ fn full_and_back(stack: &Stack, fill: impl Fn() -> Result<()>, free: impl Fn() -
 #[test]
 fn disk_full() -> Result<()> {
     let Some(disk) = Disk::mount("48m")? else {
-        println!("SKIPPED: tests may not mount a small file system here");
-        return Ok(());
+        return binaries::may_skip("mount", "tests may not mount a small file system here");
     };
     let stack = Builder::default().data(disk.path()).start()?;
     full_and_back(&stack, || disk.fill(), || disk.free())

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::fake::APP_ONE;
-use e2e::{Stack, javascript};
+use e2e::{Stack, binaries, javascript};
 use serde_json::Value;
 
 const OPUS: &str = "anthropic.claude-3-opus-20240229-v1:0";
@@ -20,7 +20,7 @@ fn run(stack: &Stack, mark: &str, operations: &[&str]) -> Result<Vec<Value>> {
     if let Some(seen) = &seen {
         ensure!(seen.len() == operations.len(), "{seen:?}");
     } else {
-        println!("SKIPPED: there is no node on PATH");
+        binaries::may_skip("node", "there is no node on PATH")?;
     }
     Ok(seen.unwrap_or_default())
 }
