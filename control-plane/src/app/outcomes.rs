@@ -4,8 +4,9 @@ use super::{App, Fault};
 use crate::clock;
 use crate::storage::{Event, EventKind};
 use portcullis_audit::{Assurance, OutcomeRecord, OutcomeState, SCHEMA};
-use portcullis_bedrock::answer::{IdentityCheck, identity_check};
-use portcullis_protocol::{Outcome, OutcomeAck, OutcomeBatch, OutcomeKind};
+use portcullis_bedrock::CredentialKind as Form;
+use portcullis_bedrock::answer::{IdentityCheck, identity_check, identity_check_of};
+use portcullis_protocol::{CredentialKind, Outcome, OutcomeAck, OutcomeBatch, OutcomeKind};
 
 impl App {
     /// Takes a batch. When this is `Ok`, all of it is durable; repeated outcomes are taken and change nothing.
@@ -82,15 +83,68 @@ fn record(outcome: Outcome, gate: &str, now_ms: u64) -> OutcomeRecord {
     }
 }
 
+const fn credential_kind(kind: CredentialKind) -> Form {
+    match kind {
+        CredentialKind::None => Form::None,
+        CredentialKind::Sigv4 => Form::Sigv4,
+        CredentialKind::Sigv4a => Form::Sigv4a,
+        CredentialKind::Presigned => Form::Presigned,
+        CredentialKind::BearerShortTerm => Form::BearerShortTerm,
+        CredentialKind::BearerLongTerm => Form::BearerLongTerm,
+        CredentialKind::BearerOther => Form::BearerOther,
+        CredentialKind::ApiKey => Form::ApiKey,
+    }
+}
+
 /// What AWS's answer says of the caller. Only an answer that came from AWS counts: the call was forwarded, and AWS named
 /// its request or the exchange ran to its end.
 fn assurance(outcome: &Outcome) -> Option<Assurance> {
     let from_aws =
         outcome.forwarded && (outcome.aws_request_id.is_some() || outcome.outcome == OutcomeKind::Completed);
     let status = outcome.status.filter(|_| from_aws)?;
-    match identity_check(status, outcome.error_type.as_deref()) {
+    let error = outcome.error_type.as_deref();
+    let check = match outcome.credential {
+        Some(kind) => identity_check_of(credential_kind(kind), status, error),
+        None => identity_check(status, error),
+    };
+    match check {
         IdentityCheck::Confirmed => Some(Assurance::Confirmed),
         IdentityCheck::Rejected => Some(Assurance::Rejected),
         IdentityCheck::Silent => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_s_answer_confirms_or_rejects_what_the_credential_claims() {
+        let sample = include_str!("../../../testdata/api/outcome.json");
+        for (credential, status, error, expected) in [
+            (Some(CredentialKind::Sigv4), 200, None, Some(Assurance::Confirmed)),
+            (Some(CredentialKind::Sigv4), 403, Some("AccessDeniedException"), Some(Assurance::Confirmed)),
+            // A bearer key that AWS does not know is refused by that name, too.
+            (Some(CredentialKind::BearerLongTerm), 403, Some("AccessDeniedException"), None),
+            (
+                Some(CredentialKind::Sigv4),
+                403,
+                Some("UnrecognizedClientException"),
+                Some(Assurance::Rejected),
+            ),
+            (Some(CredentialKind::Sigv4), 500, None, None),
+            (Some(CredentialKind::None), 200, None, None),
+            // A gate that does not say.
+            (None, 200, None, Some(Assurance::Confirmed)),
+            (None, 403, Some("AccessDeniedException"), None),
+        ] {
+            let mut outcome: Outcome = serde_json::from_str(sample).expect("the sample");
+            outcome.credential = credential;
+            outcome.status = Some(status);
+            outcome.error_type = error.map(str::to_owned);
+            let found = assurance(&outcome);
+            println!("{credential:?} {status} {error:?} -> {found:?}");
+            assert_eq!(found, expected);
+        }
     }
 }

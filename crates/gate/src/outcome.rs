@@ -2,12 +2,14 @@
 
 use crate::call_id::CallId;
 use crate::event::{Now, StreamEnd};
-use portcullis_protocol::{Outcome, OutcomeKind};
+use portcullis_protocol::{CredentialKind, Outcome, OutcomeKind};
 
 /// What one exchange's outcome is made of, collected on its way.
 #[derive(Debug)]
 pub(crate) struct Trace {
     pub(crate) call_id: CallId,
+    /// Once the head has been read.
+    pub(crate) credential: Option<CredentialKind>,
     started_us: u64,
     asked_us: Option<u64>,
     decision_us: u64,
@@ -15,7 +17,7 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn new(call_id: CallId, now: Now) -> Self {
-        Self { call_id, started_us: now.monotonic_us, asked_us: None, decision_us: 0 }
+        Self { call_id, credential: None, started_us: now.monotonic_us, asked_us: None, decision_us: 0 }
     }
 
     /// The question goes out; a second one belongs to the same wait.
@@ -40,6 +42,7 @@ impl Trace {
             aws_request_id: None,
             error_type: None,
             forwarded: false,
+            credential: self.credential,
             response_bytes: 0,
             duration_ms: now.monotonic_us.saturating_sub(self.started_us) / 1_000,
             decision_ms: self.decision_us / 1_000,

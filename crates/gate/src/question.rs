@@ -108,6 +108,11 @@ impl Question {
         Self { request, text }
     }
 
+    /// The form of the call's credential.
+    pub(crate) fn credential(&self) -> protocol::CredentialKind {
+        self.request.credential.kind
+    }
+
     /// Says what the gate has against the call; such a question never carries text.
     pub(crate) fn with_problem(mut self, problem: &Problem) -> Self {
         self.request.problem = Some(protocol::Problem {

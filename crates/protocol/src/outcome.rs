@@ -1,5 +1,6 @@
 //! What became of the calls: `POST /v1/outcomes`, in batches, repeated until acknowledged.
 
+use crate::CredentialKind;
 use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/outcomes`. Delivered at least once: an outcome is identified by its `call_id`.
@@ -68,6 +69,9 @@ pub struct Outcome {
     pub error_type: Option<String>,
     /// The call left the gate towards AWS.
     pub forwarded: bool,
+    /// The form of its credential, which says what AWS's answer proves; absent from gates that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialKind>,
     /// Bytes of the answer's body that were let out.
     #[serde(default)]
     pub response_bytes: u64,

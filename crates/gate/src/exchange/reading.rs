@@ -135,6 +135,7 @@ impl HeadFacts {
         let Self { heading, call, metadata, strip } = self;
         let shape = call.shape;
         let question = Question::new(&step.trace.call_id, step.around.gate, heading, call, metadata, read);
+        step.trace.credential = Some(question.credential());
         asking::begin(question, strip, shape, step)
     }
 }

@@ -11,6 +11,7 @@ fn outcome(n: usize) -> Outcome {
         aws_request_id: None,
         error_type: None,
         forwarded: true,
+        credential: None,
         response_bytes: 0,
         duration_ms: 0,
         decision_ms: 0,
