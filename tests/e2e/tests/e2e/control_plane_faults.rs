@@ -135,7 +135,10 @@ fn failure_mode_open_is_loud() -> Result<()> {
     stack.control_plane.kill();
     let seen = python::ask(&stack.egress(e2e::fake::APP_ONE), &script("open", "out(caught(converse))"))?;
     ensure!(seen["ok"].is_string(), "asked to fail open: {seen}");
-    ensure!(stack.envoy.stat("portcullis.fail_open")? > 0, "no metric");
+    wait::until("the metric", || {
+        ensure!(stack.envoy.stat("portcullis.fail_open")? > 0, "no metric");
+        Ok(())
+    })?;
     stack.control_plane.restart()?;
     wait::until("the gap to be reported", || {
         let (_, metrics) = stack.control_plane.admin.get("/metrics")?;
