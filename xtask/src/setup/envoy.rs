@@ -51,11 +51,29 @@ fn binary(venv: &Path) -> Option<PathBuf> {
         .find(|path| shell::is_executable(path))
 }
 
-/// A fixed name for those who run without us (`cargo test` on its own).
+/// A fixed name for those who run without us (`cargo test` on its own). It points to the program itself: what was named may
+/// be this very link.
 fn link(name: &Path, envoy: &Path) -> Result<()> {
+    let envoy = fs::canonicalize(envoy).with_context(|| format!("cannot find `{}`", envoy.display()))?;
     if fs::read_link(name).is_ok_and(|current| current == envoy) {
         return Ok(());
     }
     let _absent = fs::remove_file(name);
-    symlink(envoy, name).with_context(|| format!("cannot link `{}`", name.display()))
+    symlink(&envoy, name).with_context(|| format!("cannot link `{}`", name.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_to_itself_stays_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (envoy, name) = (folder.path().join("real"), folder.path().join("envoy"));
+        fs::write(&envoy, "").unwrap();
+        for named in [&envoy, &name, &name] {
+            link(&name, named).unwrap();
+            assert_eq!(fs::read_link(&name).unwrap(), fs::canonicalize(&envoy).unwrap());
+        }
+    }
 }
