@@ -251,9 +251,10 @@ impl Watching {
                 "the last good policy bundle stays active"
             );
         }
-        self.active.refuse(error, digest, &self.directory, unix_millis());
+        // Counted first: whoever sees the refusal in `/readyz` finds it in the metrics, too.
         metrics::counter!("portcullis_bundle_reloads_total", "result" => "refused").increment(1);
         metrics::gauge!("portcullis_bundle_refused").set(1.0);
+        self.active.refuse(error, digest, &self.directory, unix_millis());
     }
 }
 
