@@ -22,9 +22,6 @@ pub(crate) struct Arguments {
     /// Leave these steps out
     #[arg(long, value_enum, value_delimiter = ',')]
     skip: Vec<Step>,
-    /// Run the long tests as well
-    #[arg(long)]
-    long: bool,
 }
 
 /// A step, in the order in which they run: what is quick to fail comes first.
@@ -76,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         println!("\n━━ {} ━━", name(step));
         let started = Instant::now();
-        let result = perform(step, arguments.long, &tools);
+        let result = perform(step, &tools);
         table.push((
             step,
             match result {
@@ -108,8 +105,8 @@ fn changes() -> Result<String> {
     shell::output(Command::new("git").args(["status", "--porcelain"]).current_dir(paths::root()))
 }
 
-fn perform(step: Step, long: bool, tools: &Tools) -> Result<()> {
-    let tests = Tests { long, ..Tests::default() };
+fn perform(step: Step, tools: &Tools) -> Result<()> {
+    let tests = Tests { long: true, ..Tests::default() };
     match step {
         Step::Fmt => {
             shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// leaves the machine. cargo-nextest is used where it is installed.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
-    /// Run the long tests as well: fifty kills of the control plane under load, bodies by the thousand
+    /// At full length, as CI does: fifty kills of the control plane under load instead of five
     #[arg(long)]
     pub long: bool,
     /// Only tests whose name contains this
