@@ -103,6 +103,9 @@ fn dockerfiles(programs: &Path) -> Result<()> {
         }
     }
     files.sort();
+    if files.is_empty() {
+        bail!("there is no Dockerfile");
+    }
     let config = paths::root().join(".hadolint.yaml");
     shell::output(Command::new(programs.join("hadolint")).arg("--config").arg(config).args(&files))?;
     println!("{} Dockerfiles are clean", files.len());

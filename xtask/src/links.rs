@@ -18,6 +18,9 @@ pub(crate) fn run() -> Result<()> {
         let text = fs::read_to_string(root.join(file)).with_context(|| format!("cannot read `{file}`"))?;
         pages.insert(PathBuf::from(file), Page::parse(&text));
     }
+    if pages.is_empty() {
+        bail!("git lists no Markdown file");
+    }
     let mut links = 0;
     let mut broken = Vec::new();
     for (file, page) in &pages {
