@@ -33,7 +33,7 @@ pub struct Telemetry {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     phases: [Histogram; 5],
-    verdicts: [Counter; 5],
+    verdicts: [Counter; 6],
     unaudited: Counter,
     lost: Counter,
     orphans: Counter,
@@ -62,7 +62,7 @@ impl Telemetry {
         let recorder = Arc::new(builder.build_recorder());
         describe(&*recorder);
         let phases = ["parse", "identity", "policy", "commit", "total"];
-        let verdicts = ["allow", "deny", "throttle", "pending_approval", "need_text"];
+        let verdicts = ["allow", "deny", "throttle", "pending_approval", "hold", "need_text"];
         Telemetry {
             handle: recorder.handle(),
             phases: phases.map(|phase| histogram(&*recorder, "portcullis_decision_seconds", "phase", phase)),
@@ -95,12 +95,13 @@ impl Telemetry {
 
     /// A question was answered.
     pub fn decided(&self, verdict: &Verdict) {
-        let [allow, deny, throttle, pending, need_text] = &self.verdicts;
+        let [allow, deny, throttle, pending, hold, need_text] = &self.verdicts;
         let counter = match verdict {
             Verdict::Allow => allow,
             Verdict::Deny { .. } => deny,
             Verdict::Throttle { .. } => throttle,
             Verdict::PendingApproval { .. } => pending,
+            Verdict::Hold { .. } => hold,
             Verdict::NeedText => need_text,
         };
         counter.increment(1);

@@ -69,6 +69,9 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
             vpc_endpoint: endpoint.as_ref().and_then(|e| e.vpc_endpoint.clone()),
             server_name: question.source.server_name.clone(),
         },
+        tool: None,
+        counts: portcullis_policy::Counts::default(),
+        history: Vec::new(),
         time: now_ms,
     };
     let rest = Rest {

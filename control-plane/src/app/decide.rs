@@ -135,7 +135,8 @@ fn rule(
         // An effect that is not known here must not let anything out.
         _ => return Err(Fault::Inconsistent("the bundle decided something that is neither allow nor deny")),
     };
-    Ok(Some(Decided { policy: trace(bundle, decision), verdict }))
+    let route = decision.route.clone();
+    Ok(Some(Decided { policy: trace(bundle, decision), verdict, route, ..Decided::default() }))
 }
 
 fn refuse(bundle: Option<&Bundle>, rule: &str, message: &str, reason: Option<&str>) -> Decided {
@@ -148,7 +149,7 @@ fn refuse(bundle: Option<&Bundle>, rule: &str, message: &str, reason: Option<&st
         ..PolicyTrace::default()
     };
     let verdict = audit_verdict(VerdictKind::Deny, format!("{rule}: {message}"));
-    Decided { policy, verdict }
+    Decided { policy, verdict, ..Decided::default() }
 }
 
 fn trace(bundle: &Bundle, decision: Decision) -> PolicyTrace {

@@ -80,6 +80,13 @@ fn record(outcome: Outcome, gate: &str, now_ms: u64) -> OutcomeRecord {
         ended_at_ms: outcome.ended_at_ms,
         recorded_at_ms: now_ms,
         assurance,
+        usage: outcome.usage.map(|used| portcullis_audit::Usage {
+            input_tokens: used.input_tokens,
+            output_tokens: used.output_tokens,
+            cache_read_tokens: used.cache_read_tokens,
+            cache_write_tokens: used.cache_write_tokens,
+            tool_calls: used.tool_calls,
+        }),
     }
 }
 

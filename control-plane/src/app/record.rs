@@ -9,6 +9,9 @@ use portcullis_policy::{Assurance, Call, Model, Principal};
 pub(super) struct Decided {
     pub(super) policy: audit::PolicyTrace,
     pub(super) verdict: audit::Verdict,
+    pub(super) route: Option<String>,
+    pub(super) charges: Vec<audit::Charge>,
+    pub(super) approval: Option<audit::Approval>,
 }
 
 /// The record, but for id and time, which the store gives. The text is dropped here.
@@ -74,6 +77,9 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
             invocation_id: sdk.invocation_id,
             attempt: sdk.attempt,
         },
+        route: decided.route,
+        charges: decided.charges,
+        approval: decided.approval,
         policy: decided.policy,
         problem: problem.map(|p| audit::Problem { code: p.code, detail: p.detail }),
         verdict: decided.verdict,

@@ -23,6 +23,19 @@ use tokio::sync::watch;
 /// What a [`Store`] answers with: boxed, so that the application holds any store behind one pointer.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+/// One decision and everything that becomes durable together with it, or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The record.
+    pub record: DecisionRecord,
+}
+
+impl From<DecisionRecord> for Commit {
+    fn from(record: DecisionRecord) -> Self {
+        Commit { record }
+    }
+}
+
 /// What was committed for a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
@@ -124,7 +137,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError::CallIdReused`] when the `call_id` was recorded with another question.
-    fn commit_decision(&self, record: DecisionRecord) -> Pending<'_, Committed>;
+    fn commit(&self, commit: Commit) -> Pending<'_, Committed>;
+
+    /// Records a decision that nothing else goes with, see [`Store::commit`].
+    fn commit_decision(&self, record: DecisionRecord) -> Pending<'_, Committed> {
+        self.commit(record.into())
+    }
 
     /// Records outcomes, and an event with them (all or nothing). An outcome that is final stays; `unknown` is
     /// replaced. Gives the number of outcomes that were news.

@@ -56,6 +56,15 @@ pub struct DecisionRecord {
     /// What the SDK says of itself.
     #[serde(default)]
     pub sdk: Sdk,
+    /// The route of the bundle that the call is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// What was reserved from limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<Charge>,
+    /// The approval that lets it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// What decided.
     pub policy: PolicyTrace,
     /// Why the gate refuses the call on its own.
@@ -157,6 +166,31 @@ pub struct Matched {
     /// It is in shadow mode: it would have done it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shadow: bool,
+}
+
+/// What one call reserved from one limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Charge {
+    /// The limit.
+    pub limit: String,
+    /// Whose count: the values of the limit's fields; empty for one count for all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// Reserved, in the limit's unit: requests, tokens, billionths of the currency, tool calls.
+    pub amount: u64,
+}
+
+/// The approval that lets a call out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Approval {
+    /// Its id.
+    pub id: String,
+    /// Who approved.
+    pub by: String,
+    /// The rule that asked for it.
+    pub rule: String,
 }
 
 /// The credential of a call.
@@ -354,6 +388,9 @@ impl DecisionRecord {
             decided_at_ms: 0,
             principal: Principal::default(),
             policy: PolicyTrace::default(),
+            route: None,
+            charges: Vec::new(),
+            approval: None,
             verdict: Verdict::default(),
             ..self.clone()
         }

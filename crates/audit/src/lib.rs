@@ -11,10 +11,10 @@ mod outcome;
 mod principal;
 
 pub use decision::{
-    Agent, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Problem, Request, Sdk, Source,
+    Agent, Approval, Charge, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Problem, Request, Sdk, Source,
     Verdict, VerdictKind,
 };
-pub use outcome::{OutcomeRecord, OutcomeState};
+pub use outcome::{OutcomeRecord, OutcomeState, Usage};
 pub use principal::{Assurance, IdentityAnswer, Principal};
 
 /// The version of the record format, stored as [`DecisionRecord::schema`] and [`OutcomeRecord::schema`].

@@ -151,6 +151,33 @@ impl Bundle {
         self.wants_text
     }
 
+    /// Some rule reads [`crate::Call::counts`].
+    #[must_use]
+    pub fn wants_counts(&self) -> bool {
+        false
+    }
+
+    /// The longest time, in milliseconds, that a sequence rule looks back in [`crate::Call::history`]; `None` when there
+    /// is no such rule.
+    #[must_use]
+    pub fn wants_history(&self) -> Option<u64> {
+        None
+    }
+
+    /// What a call takes from the limits that apply to it, estimated before it is made. `decision` is what
+    /// [`Bundle::decide`] said of it.
+    #[must_use]
+    pub fn charges(&self, call: &crate::Call, decision: &crate::Decision) -> Vec<crate::Charge> {
+        let (_, _) = (call, decision);
+        Vec::new()
+    }
+
+    /// Every limit, in load order.
+    #[must_use]
+    pub fn limits(&self) -> &[std::sync::Arc<crate::LimitSpec>] {
+        &[]
+    }
+
     /// What loads but deserves a look.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {

@@ -46,7 +46,46 @@ pub struct Call {
     pub request: Request,
     /// Where the call came from.
     pub network: Network,
+    /// The tool call that is decided, where it is one and not a call to Bedrock.
+    pub tool: Option<Tool>,
+    /// What the control plane has counted; filled only when [`crate::Bundle::wants_counts`].
+    pub counts: Counts,
+    /// What was seen in this session before, oldest first; filled only when [`crate::Bundle::wants_history`].
+    pub history: Vec<Seen>,
     /// Unix time in milliseconds at which the call is decided.
+    pub time: u64,
+}
+
+/// A tool call: proposed by a model, or asked about by whoever runs the tool.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tool {
+    /// Every form of its name, the canonical one first; a selector matches when one of them does.
+    pub names: Vec<String>,
+    /// Its arguments: an object.
+    pub arguments: serde_json::Value,
+}
+
+/// Calls of this principal (to this tool, for a tool call) that were let out, this one not included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// In the last minute.
+    pub minute: u64,
+    /// In the last hour.
+    pub hourly: u64,
+    /// In the last 24 hours.
+    pub daily: u64,
+}
+
+/// Something that was seen, and not refused, in a session.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    /// The tool, in every form of its name; empty for a call to Bedrock.
+    pub tools: Vec<String>,
+    /// The operation; empty for a tool call.
+    pub operation: String,
+    /// The tool's arguments.
+    pub arguments: serde_json::Value,
+    /// Unix time in milliseconds.
     pub time: u64,
 }
 

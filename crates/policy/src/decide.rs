@@ -64,9 +64,13 @@ impl Bundle {
                 Deciding::UnknownOperation => Some(UNKNOWN_OPERATION_RULE.to_owned()),
                 Deciding::Default => None,
             },
+            route: None,
             message,
             matched: tally.matched.iter().map(|rule| rule.matched()).collect(),
             shadow_effect: Some(shadowed.effect).filter(|effect| *effect != enforced.effect),
+            shadow_rule: None,
+            retry_after_seconds: None,
+            approval: None,
             needs_text: tally.needs_text,
         }
     }
@@ -76,9 +80,9 @@ impl Bundle {
         for rule in rules {
             // Only a rule that says `Unknown` may let out what the gate cannot read.
             let counts = match rule.effect {
-                Effect::Log => false,
+                Effect::Log | Effect::Warn => false,
                 Effect::Allow => !unknown || rule.names_unknown,
-                Effect::Deny => true,
+                Effect::Redact | Effect::Throttle | Effect::RequireApproval | Effect::Deny => true,
             };
             if counts && best.is_none_or(|best| rule.effect > best.effect) {
                 best = Some(rule);

@@ -1,29 +1,51 @@
 //! What the policy says of a call.
 
+use crate::approval::ApprovalTerms;
 use std::fmt;
 
-/// What a rule does with a call; the order is that of strictness. More will come (approval, throttling, redaction), so
-/// whoever matches on it must refuse what it does not know.
+/// What a rule does with a call; the order is that of strictness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 pub enum Effect {
     /// Note it in the record; never decides.
     Log,
+    /// Note it in the record, the log and the metrics; never decides.
+    Warn,
     /// Let it out.
     Allow,
+    /// Let it out without what must not leave. Where the gate cannot change a call, that is a refusal.
+    Redact,
+    /// Reject it for now.
+    Throttle,
+    /// Reject it, or hold it, until a person has approved it.
+    RequireApproval,
     /// Reject it.
     Deny,
 }
 
 impl Effect {
-    /// `log`, `allow` or `deny`.
+    /// Every effect, the mildest first.
+    pub const ALL: [Self; 7] =
+        [Self::Log, Self::Warn, Self::Allow, Self::Redact, Self::Throttle, Self::RequireApproval, Self::Deny];
+
+    /// The stable name, as records and reports have it: `log`, `warn`, `allow`, `redact`, `throttle`,
+    /// `require_approval`, `deny`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Warn => "warn",
             Self::Allow => "allow",
+            Self::Redact => "redact",
+            Self::Throttle => "throttle",
+            Self::RequireApproval => "require_approval",
             Self::Deny => "deny",
         }
+    }
+
+    /// It makes a verdict; `log` and `warn` only note.
+    #[must_use]
+    pub const fn decides(self) -> bool {
+        !matches!(self, Self::Log | Self::Warn)
     }
 }
 
@@ -47,16 +69,24 @@ pub struct MatchedRule {
 /// The verdict on a call, with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// [`Effect::Allow`] or [`Effect::Deny`], never [`Effect::Log`].
+    /// One that [`Effect::decides`].
     pub effect: Effect,
     /// The rule that decided, the first of the strictest in load order; `None` for the bundle's default.
     pub rule: Option<String>,
+    /// The route that the call is on, by `routes` of the bundle; `None` when it has none that fits.
+    pub route: Option<String>,
     /// For the caller: names the rule and its message, no more. Empty when the call is allowed.
     pub message: String,
     /// Every rule that holds, in load order; `log` rules and shadowed ones included.
     pub matched: Vec<MatchedRule>,
     /// What the verdict would have been had no rule been in shadow mode; `None` when the same.
     pub shadow_effect: Option<Effect>,
+    /// The rule that would have decided had none been in shadow mode; set together with `shadow_effect`.
+    pub shadow_rule: Option<String>,
+    /// With [`Effect::Throttle`]: seconds after which the call may come again.
+    pub retry_after_seconds: Option<u32>,
+    /// With [`Effect::RequireApproval`]: what an approval must be like. Always there then.
+    pub approval: Option<ApprovalTerms>,
     /// A rule needed the call's text, which was not given: this is not a decision, ask again with the text.
     pub needs_text: bool,
 }

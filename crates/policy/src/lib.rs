@@ -9,6 +9,7 @@
 //! ```
 //! The language is described in `docs/policy.md`.
 
+mod approval;
 mod bits;
 mod bundle;
 mod call;
@@ -20,6 +21,7 @@ mod field;
 mod glob;
 mod identity;
 mod index;
+mod limit;
 mod limits;
 mod load;
 mod names;
@@ -29,13 +31,17 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use approval::ApprovalTerms;
 pub use bundle::{Bundle, SourceFile, compile};
-pub use call::{Agent, Call, Credential, Model, Network, Request, Text, UNKNOWN_OPERATION};
+pub use call::{
+    Agent, Call, Counts, Credential, Model, Network, Request, Seen, Text, Tool, UNKNOWN_OPERATION,
+};
 pub use decide::UNKNOWN_OPERATION_RULE;
 pub use decision::{Decision, Effect, MatchedRule};
 pub use diagnostic::{Diagnostic, LoadError, Severity};
 pub use field::{Field, FieldKind, fields, fields_markdown};
 pub use identity::{Assurance, Claim, Principal};
+pub use limit::{Charge, LimitSpec, Measure, Price, Usage};
 pub use limits::{MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES};
 pub use load::files::{digest, too_large};
 pub use rule::{RuleInfo, Severity as RuleSeverity};

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 /// The answer to [`crate::DecisionRequest`]. Its record is durable when it is sent, unless the verdict is
-/// [`Verdict::NeedText`].
+/// [`Verdict::NeedText`] or [`Verdict::Hold`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DecisionAnswer {
     /// The question's `call_id`; an answer to another call is refused by the gate.
     pub call_id: String,
-    /// Id of the committed record; empty only for [`Verdict::NeedText`].
+    /// Id of the committed record; empty only for [`Verdict::NeedText`] and [`Verdict::Hold`].
     pub decision_id: String,
     /// What to do.
     #[serde(flatten)]
@@ -44,6 +44,15 @@ pub enum Verdict {
         message: String,
         /// The approval.
         approval_id: String,
+    },
+    /// A person may still approve it: nothing is decided, the pending approval is on record. Keep the call, and ask again
+    /// with [`crate::DecisionRequest::held`] set to the approval; that answer comes when the person has decided, or when
+    /// the time is up.
+    Hold {
+        /// The approval that is waited for.
+        approval_id: String,
+        /// Seconds until the second answer comes at the latest; the gate waits a little longer for it.
+        seconds: u32,
     },
     /// Nothing was decided or recorded: ask again, with the text.
     NeedText,

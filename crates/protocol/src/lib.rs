@@ -9,7 +9,7 @@ mod outcome;
 mod question;
 
 pub use answer::{DecisionAnswer, Verdict};
-pub use outcome::{Outcome, OutcomeAck, OutcomeBatch, OutcomeKind};
+pub use outcome::{Outcome, OutcomeAck, OutcomeBatch, OutcomeKind, Usage};
 pub use question::{
     AgentFacts, BodyFacts, CredentialFacts, CredentialKind, DecisionRequest, EndpointFacts, Entrance,
     ModelFacts, Problem, SdkFacts, Signing, SourceFacts, TextFacts,

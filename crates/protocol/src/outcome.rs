@@ -81,4 +81,28 @@ pub struct Outcome {
     pub decision_ms: u64,
     /// Unix time in milliseconds at the end.
     pub ended_at_ms: u64,
+    /// What the call used, where the answer said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// What a call used, as AWS's answer says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Usage {
+    /// Input tokens, without those read from or written to the prompt cache.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// Output tokens.
+    #[serde(default)]
+    pub output_tokens: u64,
+    /// Tokens read from the prompt cache.
+    #[serde(default)]
+    pub cache_read_tokens: u64,
+    /// Tokens written to the prompt cache.
+    #[serde(default)]
+    pub cache_write_tokens: u64,
+    /// Tool calls that the model proposed.
+    #[serde(default)]
+    pub tool_calls: u64,
 }

@@ -54,6 +54,9 @@ pub struct DecisionRequest {
     /// recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
+    /// The approval that the last answer told the gate to wait for ([`crate::Verdict::Hold`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 /// How a call came into the gate, and so what happens to its signature.

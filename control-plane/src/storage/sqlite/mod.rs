@@ -18,10 +18,10 @@ mod writer;
 use super::error::{OpenError, StoreError};
 use super::id::{self, Seq, Sequence};
 use super::query::{Page, Query, StoredDecision, StoredEvent};
-use super::{Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredToken};
+use super::{Commit, Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredToken};
 use crate::clock;
 use lock::DirectoryLock;
-use portcullis_audit::{DecisionRecord, OutcomeRecord};
+use portcullis_audit::OutcomeRecord;
 use read::Readers;
 use rusqlite::Connection;
 use statements::Row;
@@ -202,7 +202,8 @@ impl Drop for SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn commit_decision(&self, mut record: DecisionRecord) -> Pending<'_, Committed> {
+    fn commit(&self, commit: Commit) -> Pending<'_, Committed> {
+        let Commit { mut record } = commit;
         let mut random = [0; 8];
         if let Err(error) = getrandom::fill(&mut random) {
             let error = StoreError::Unavailable(format!("no randomness for a decision id: {error}"));
