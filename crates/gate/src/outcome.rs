@@ -47,6 +47,7 @@ impl Trace {
             duration_ms: now.monotonic_us.saturating_sub(self.started_us) / 1_000,
             decision_ms: self.decision_us / 1_000,
             ended_at_ms: now.unix_ms,
+            usage: None,
         }
     }
 }

@@ -104,6 +104,7 @@ impl Question {
             },
             body,
             problem: None,
+            held: None,
         };
         Self { request, text }
     }

@@ -111,7 +111,9 @@ impl Asking {
                 Refusal::Throttled { message, retry_after_seconds }
             }
             // `judge` and `Permit::from_answer` leave neither over; if ever they do, the call stays in.
-            Verdict::Allow | Verdict::NeedText => Refusal::Undecided(Fault::UnknownVerdict),
+            Verdict::Allow | Verdict::Hold { .. } | Verdict::NeedText => {
+                Refusal::Undecided(Fault::UnknownVerdict)
+            }
         };
         step.refuse(self.shape, &refusal, Some(decision_id))
     }

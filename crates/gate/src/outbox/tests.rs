@@ -16,6 +16,7 @@ fn outcome(n: usize) -> Outcome {
         duration_ms: 0,
         decision_ms: 0,
         ended_at_ms: 0,
+        usage: None,
     }
 }
 
