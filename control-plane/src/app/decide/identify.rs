@@ -1,0 +1,59 @@
+//! Who calls; and, where the gate would sign the call anew, why that must not be.
+
+use super::App;
+use crate::app::call::{self, Rest};
+use crate::clock;
+use portcullis_policy::{Assurance, Bundle, Call, Claim, Principal};
+use portcullis_protocol::{DecisionRequest, Entrance};
+
+/// A question taken apart, with its caller known.
+pub(super) struct Identified {
+    /// What policy sees.
+    pub(super) call: Call,
+    /// What only the record needs.
+    pub(super) rest: Rest,
+    /// Why the gate must not sign for this caller.
+    pub(super) unverified: Option<&'static str>,
+}
+
+impl App {
+    pub(super) fn identify(&self, question: DecisionRequest, bundle: Option<&Bundle>) -> Identified {
+        let (principal, unverified) = self.principal(&question, bundle);
+        let (call, rest) = call::split(question, principal, clock::unix_ms());
+        Identified { call, rest, unverified }
+    }
+
+    fn principal(
+        &self,
+        question: &DecisionRequest,
+        bundle: Option<&Bundle>,
+    ) -> (Principal, Option<&'static str>) {
+        let verified = match question.entrance {
+            Entrance::PassThrough => Ok(None),
+            Entrance::Resign => self.keys.verify(question, clock::unix_ms()).map(Some),
+        };
+        let (verified, refused) = match verified {
+            Ok(verified) => (verified, None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let source_ip = question.source.address.as_deref().map(call::ip_of);
+        let claim = Claim {
+            access_key_id: question.credential.access_key_id.as_deref(),
+            account_hint: question.credential.account_hint.as_deref(),
+            secret_sha256: question.credential.secret_sha256.as_deref(),
+            kind: call::credential_kind(question.credential.kind),
+            verified: verified.as_ref().map(|verified| verified.principal.as_str()),
+            source_ip: source_ip.as_deref(),
+        };
+        let mut principal = bundle.map(|bundle| bundle.identify(&claim)).unwrap_or_default();
+        if let Some(verified) = verified {
+            // What was checked stands, whatever the directory makes of it.
+            principal.assurance = Assurance::Verified;
+            principal.tenant = principal.tenant.or_else(|| verified.tenant.clone());
+            if principal.name.is_empty() {
+                principal.name.clone_from(&verified.principal);
+            }
+        }
+        (principal, refused)
+    }
+}
