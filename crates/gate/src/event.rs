@@ -27,6 +27,13 @@ pub struct Surroundings<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token(pub(crate) u32);
 
+impl Token {
+    /// The next callout's of the same exchange.
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
 /// Everything that can happen to an exchange. Events that make no sense in a phase are ignored there.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {

@@ -7,8 +7,8 @@ use portcullis_bedrock::Entrance;
 use portcullis_protocol::{DecisionAnswer, Verdict};
 use serde::Deserialize;
 
-/// Longest decision id that is taken: it goes into headers.
-const MAX_DECISION_ID: usize = 128;
+/// Longest decision or approval id that is taken: it goes into headers and messages.
+const MAX_ID: usize = 128;
 
 /// Why there is no decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +33,8 @@ pub enum Fault {
     NoDecisionId,
     /// The control plane asked for text that it already had.
     TextTwice,
+    /// The control plane wanted a call held for an approval that had been held already, or that is refused anyway.
+    HeldTwice,
     /// Nothing came before the deadline: the gate's own, or the callout's, which Envoy ends with a 504.
     Deadline,
 }
@@ -49,6 +51,7 @@ impl Fault {
         Self::WrongCall,
         Self::NoDecisionId,
         Self::TextTwice,
+        Self::HeldTwice,
         Self::Deadline,
     ];
 
@@ -65,9 +68,21 @@ impl Fault {
             Self::WrongCall => "decision_wrong_call",
             Self::NoDecisionId => "decision_no_id",
             Self::TextTwice => "decision_text_twice",
+            Self::HeldTwice => "decision_held_twice",
             Self::Deadline => "decision_timeout",
         }
     }
+}
+
+/// What an answer to this call says.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// The call is decided.
+    Decided(Judged),
+    /// Nothing was decided: ask again, with the text.
+    NeedText,
+    /// Nothing was decided: ask again about this approval, and wait for so many seconds.
+    Hold { approval_id: String, seconds: u32 },
 }
 
 /// An answer that is one to this call and proves a record, whatever its verdict. Only [`judge`] makes one.
@@ -80,12 +95,10 @@ pub(crate) struct Judged {
 }
 
 /// Reads the control plane's answer to the question about `call_id`.
-///
-/// `Ok(None)` is `need_text`: nothing was decided.
 pub(crate) fn judge(
     result: Result<CalloutReply<'_>, CalloutFailure>,
     call_id: &CallId,
-) -> Result<Option<Judged>, Fault> {
+) -> Result<Answered, Fault> {
     let reply = result.map_err(|failure| match failure {
         CalloutFailure::NotSent => Fault::DispatchFailed,
         CalloutFailure::NoAnswer => Fault::NoAnswer,
@@ -100,14 +113,16 @@ pub(crate) fn judge(
     if answer.call_id != call_id.as_str() {
         return Err(Fault::WrongCall);
     }
-    if answer.verdict == Verdict::NeedText {
-        return Ok(None);
-    }
-    if !is_decision_id(&answer.decision_id) {
-        return Err(Fault::NoDecisionId);
-    }
     let DecisionAnswer { decision_id, verdict, wants_text, .. } = answer;
-    Ok(Some(Judged { decision_id, verdict, wants_text, _only_here: () }))
+    match verdict {
+        Verdict::NeedText => Ok(Answered::NeedText),
+        Verdict::Hold { approval_id, seconds } if is_id(&approval_id) => {
+            Ok(Answered::Hold { approval_id, seconds })
+        }
+        Verdict::Hold { .. } => Err(Fault::BadAnswer),
+        _ if !is_id(&decision_id) => Err(Fault::NoDecisionId),
+        _ => Ok(Answered::Decided(Judged { decision_id, verdict, wants_text, _only_here: () })),
+    }
 }
 
 /// Tells an answer of a newer control plane from garbage.
@@ -116,7 +131,7 @@ fn unreadable(body: &[u8]) -> Fault {
     struct Loose {
         verdict: String,
     }
-    const KNOWN: [&str; 5] = ["allow", "deny", "throttle", "pending_approval", "need_text"];
+    const KNOWN: [&str; 6] = ["allow", "deny", "throttle", "pending_approval", "hold", "need_text"];
     match serde_json::from_slice::<Loose>(body) {
         Ok(loose) if !KNOWN.contains(&loose.verdict.as_str()) => Fault::UnknownVerdict,
         _ => Fault::BadAnswer,
@@ -124,8 +139,8 @@ fn unreadable(body: &[u8]) -> Fault {
 }
 
 /// Printable, harmless in a header, and not endless.
-fn is_decision_id(id: &str) -> bool {
-    (1..=MAX_DECISION_ID).contains(&id.len())
+fn is_id(id: &str) -> bool {
+    (1..=MAX_ID).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
@@ -147,13 +162,16 @@ pub(crate) struct FailOpen {
 pub(crate) enum Standing {
     /// Nothing.
     Sound,
+    /// Nothing, but the control plane has said that it needs a person's approval.
+    Held,
     /// It is refused whatever anybody says.
     Malformed,
 }
 
 /// Applies the failure mode to a fault. Every error edge ends here: there is no other way from a fault to a verdict.
 ///
-/// A malformed call stays refused, and so does one that the control plane will not hear of; and where the gate signs with its
+/// A malformed call stays refused, and so does one that the control plane will not hear of, or of which it has said that it
+/// waits for an approval: that much was decided; and where the gate signs with its
 /// own credential nobody passes whom nobody has verified.
 pub(crate) fn settle(gate: &Gate, standing: Standing, fault: Fault) -> Settled {
     match (standing, gate.failure_mode, &gate.entrance) {

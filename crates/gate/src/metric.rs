@@ -37,6 +37,8 @@ metrics! {
     Refused = "portcullis.decisions.refused",
     /// Calls for which the control plane wanted text that had not been sent.
     NeedText = "portcullis.decisions.need_text",
+    /// Calls that the gate was told to hold for an approval, each once.
+    Hold = "portcullis.decisions.hold",
     /// See [`Fault::DispatchFailed`].
     FaultDispatchFailed = "portcullis.faults.not_sent",
     /// See [`Fault::NoAnswer`].
@@ -55,6 +57,8 @@ metrics! {
     FaultNoDecisionId = "portcullis.faults.no_decision_id",
     /// See [`Fault::TextTwice`].
     FaultTextTwice = "portcullis.faults.text_twice",
+    /// See [`Fault::HeldTwice`].
+    FaultHeldTwice = "portcullis.faults.held_twice",
     /// See [`Fault::Deadline`].
     FaultDeadline = "portcullis.faults.timeout",
     /// Calls let out without a decision: must stay 0 unless `failure_mode: open` was asked for.
@@ -91,6 +95,7 @@ impl From<Fault> for Metric {
             Fault::WrongCall => Self::FaultWrongCall,
             Fault::NoDecisionId => Self::FaultNoDecisionId,
             Fault::TextTwice => Self::FaultTextTwice,
+            Fault::HeldTwice => Self::FaultHeldTwice,
             Fault::Deadline => Self::FaultDeadline,
         }
     }

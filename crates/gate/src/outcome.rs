@@ -20,6 +20,11 @@ impl Trace {
         Self { call_id, credential: None, started_us: now.monotonic_us, asked_us: None, decision_us: 0 }
     }
 
+    /// Microseconds since the request's headers.
+    pub(crate) fn elapsed_us(&self, now: Now) -> u64 {
+        now.monotonic_us.saturating_sub(self.started_us)
+    }
+
     /// The question goes out; a second one belongs to the same wait.
     pub(crate) fn asked(&mut self, now: Now) {
         self.asked_us.get_or_insert(now.monotonic_us);
@@ -44,7 +49,7 @@ impl Trace {
             forwarded: false,
             credential: self.credential,
             response_bytes: 0,
-            duration_ms: now.monotonic_us.saturating_sub(self.started_us) / 1_000,
+            duration_ms: self.elapsed_us(now) / 1_000,
             decision_ms: self.decision_us / 1_000,
             ended_at_ms: now.unix_ms,
             usage: None,

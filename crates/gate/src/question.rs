@@ -55,10 +55,11 @@ pub(crate) enum Read {
     Partly(u64),
 }
 
-/// A question that may still need its text.
+/// A question that can be asked again.
 #[derive(Debug)]
 pub(crate) struct Question {
     request: DecisionRequest,
+    /// Until it goes along.
     text: TextFacts,
 }
 
@@ -105,6 +106,7 @@ impl Question {
             body,
             problem: None,
             held: None,
+            wait_ms: None,
         };
         Self { request, text }
     }
@@ -124,22 +126,26 @@ impl Question {
         self
     }
 
-    /// The question as JSON, without its text.
-    pub(crate) fn without_text(&self) -> Vec<u8> {
-        encode(&self.request)
+    /// From now on with its text.
+    pub(crate) fn with_text(&mut self) {
+        self.request.body.text = Some(std::mem::take(&mut self.text));
     }
 
-    /// The question as JSON, with its text.
-    pub(crate) fn with_text(self) -> Vec<u8> {
-        let Self { mut request, text } = self;
-        request.body.text = Some(text);
-        encode(&request)
+    /// From now on as one that waits for an approval.
+    pub(crate) fn held(&mut self, approval_id: String) {
+        self.request.held = Some(approval_id);
     }
-}
 
-/// These types always encode: their maps have string keys. An empty body would be answered 400, which is a fault.
-fn encode(request: &DecisionRequest) -> Vec<u8> {
-    serde_json::to_vec(request).unwrap_or_default()
+    /// Says how long the gate will wait, where it waits for more than a decision.
+    pub(crate) fn wait(&mut self, wait_us: u64) {
+        self.request.wait_ms = self.request.held.is_some().then_some(wait_us / 1_000);
+    }
+
+    /// The question as JSON.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        // These types always encode: their maps have string keys. An empty body would be answered 400, which is a fault.
+        serde_json::to_vec(&self.request).unwrap_or_default()
+    }
 }
 
 fn body_facts(

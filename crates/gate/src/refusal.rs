@@ -22,7 +22,7 @@ pub(crate) enum Refusal {
     /// The control plane denies it.
     Denied { message: String },
     /// The control plane denies it until somebody approves it.
-    Pending { message: String },
+    Pending { message: String, approval_id: String },
     /// The control plane asks for patience.
     Throttled { message: String, retry_after_seconds: u32 },
     /// The gate has something against it.
@@ -71,7 +71,11 @@ impl Refusal {
 
     fn message(&self) -> String {
         match self {
-            Self::Denied { message } | Self::Pending { message } | Self::Throttled { message, .. } => {
+            // Whoever reads it must be able to name the approval.
+            Self::Pending { message, approval_id } if !message.contains(approval_id) => {
+                format!("{message} (approval {approval_id})")
+            }
+            Self::Denied { message } | Self::Pending { message, .. } | Self::Throttled { message, .. } => {
                 message.clone()
             }
             Self::Malformed(problem) => format!("{} ({})", problem.detail, problem.code.as_str()),

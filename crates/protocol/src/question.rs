@@ -57,6 +57,9 @@ pub struct DecisionRequest {
     /// The approval that the last answer told the gate to wait for ([`crate::Verdict::Hold`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+    /// With `held`: milliseconds that the gate waits for this answer. One that comes later finds nobody, so decide before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
 }
 
 /// How a call came into the gate, and so what happens to its signature.

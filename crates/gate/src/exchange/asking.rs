@@ -4,7 +4,7 @@ use super::answering::Allowed;
 use super::{Phase, Step};
 use crate::effect::Effect;
 use crate::event::{CalloutFailure, CalloutReply, Event, Origin, ResponseHead, StreamEnd, Token};
-use crate::fault::{Fault, Judged, Settled, Standing, judge, settle};
+use crate::fault::{Answered, Fault, Judged, Settled, Standing, judge, settle};
 use crate::metric::Metric;
 use crate::outcome::EndReason;
 use crate::permit::Permit;
@@ -15,7 +15,12 @@ use portcullis_bedrock::ApiShape;
 use portcullis_protocol::{OutcomeKind, Verdict};
 
 pub(super) const FIRST: Token = Token(1);
-const SECOND: Token = Token(2);
+
+/// How long a call is held for an approval at most, from its headers on: SDKs give up after 60 s.
+const HOLD_US: u64 = 50_000_000;
+
+/// How much longer than the approval the gate waits: the control plane's answer must come and be durable, too.
+const GRACE_US: u64 = 5_000_000;
 
 /// A sound call that waits for its verdict.
 #[derive(Debug)]
@@ -27,26 +32,40 @@ pub(super) struct Asking {
     shape: ApiShape,
 }
 
-/// How often the control plane has been asked.
+/// What the control plane has been asked, and so what it may still ask for: text once, a hold once, in any order.
 #[derive(Debug)]
 enum Attempt {
-    /// Once, without text: it may ask for it.
+    /// For a decision.
+    First(Said),
+    /// For a decision once the approval is there that it named.
+    Held(Said),
+}
+
+/// The question, as it was asked last.
+#[derive(Debug)]
+enum Said {
+    /// Its text has not been sent.
     Bare(Box<Question>),
     /// With all there is.
-    WithText,
+    WithText(Box<Question>),
 }
 
 /// Asks about a sound call.
-pub(super) fn begin(question: Question, strip: Option<Strip>, shape: ApiShape, step: &mut Step<'_>) -> Phase {
+pub(super) fn begin(
+    mut question: Question,
+    strip: Option<Strip>,
+    shape: ApiShape,
+    step: &mut Step<'_>,
+) -> Phase {
     let timeout_us = step.around.gate.decision_timeout_us;
-    let (body, attempt) = if step.around.wants_text {
-        (question.with_text(), Attempt::WithText)
-    } else {
-        (question.without_text(), Attempt::Bare(Box::new(question)))
-    };
-    step.dispatch(FIRST, body, timeout_us);
+    if step.around.wants_text {
+        question.with_text();
+    }
+    step.dispatch(FIRST, question.encode(), timeout_us);
+    let question = Box::new(question);
+    let said = if step.around.wants_text { Said::WithText(question) } else { Said::Bare(question) };
     let deadline_us = step.now_us().saturating_add(timeout_us);
-    Phase::Asking(Box::new(Asking { token: FIRST, deadline_us, attempt, strip, shape }))
+    Phase::Asking(Box::new(Asking { token: FIRST, deadline_us, attempt: Attempt::First(said), strip, shape }))
 }
 
 impl Asking {
@@ -71,29 +90,63 @@ impl Asking {
             return self.fault(Fault::Deadline, step);
         }
         match judge(result, &step.trace.call_id) {
-            Ok(Some(judged)) => self.decided(judged, step),
-            Ok(None) => self.ask_again(step),
+            Ok(Answered::Decided(judged)) => self.decided(judged, step),
+            Ok(Answered::NeedText) => self.tell_text(step),
+            Ok(Answered::Hold { approval_id, seconds }) => self.hold(approval_id, seconds, step),
             Err(fault) => self.fault(fault, step),
         }
     }
 
     /// The control plane wants text: once more, within the same deadline.
-    fn ask_again(self, step: &mut Step<'_>) -> Phase {
-        let Self { deadline_us, attempt, strip, shape, .. } = self;
-        let asking = Self { token: SECOND, deadline_us, attempt: Attempt::WithText, strip, shape };
-        let Attempt::Bare(question) = attempt else {
-            return Box::new(asking).fault(Fault::TextTwice, step);
+    fn tell_text(self, step: &mut Step<'_>) -> Phase {
+        let again: fn(Said) -> Attempt = match &self.attempt {
+            Attempt::First(Said::Bare(_)) => Attempt::First,
+            Attempt::Held(Said::Bare(_)) => Attempt::Held,
+            Attempt::First(Said::WithText(_)) | Attempt::Held(Said::WithText(_)) => {
+                return self.fault(Fault::TextTwice, step);
+            }
         };
         step.count(Metric::NeedText);
         step.out.push(Effect::WantsText(true));
+        let Self { token, deadline_us, attempt, strip, shape } = self;
+        let mut question = attempt.question();
+        let token = token.next();
         let left_us = deadline_us.saturating_sub(step.now_us());
-        step.dispatch(SECOND, question.with_text(), left_us);
-        Phase::Asking(Box::new(asking))
+        question.with_text();
+        question.wait(left_us);
+        step.dispatch(token, question.encode(), left_us);
+        let attempt = again(Said::WithText(question));
+        Phase::Asking(Box::new(Self { token, deadline_us, attempt, strip, shape }))
+    }
+
+    /// The control plane waits for a person: the same question once more, with time for him.
+    fn hold(self, approval_id: String, seconds: u32, step: &mut Step<'_>) -> Phase {
+        let again: fn(Box<Question>) -> Said = match &self.attempt {
+            Attempt::First(Said::Bare(_)) => Said::Bare,
+            Attempt::First(Said::WithText(_)) => Said::WithText,
+            Attempt::Held(_) => return self.fault(Fault::HeldTwice, step),
+        };
+        step.count(Metric::Hold);
+        let took = step.trace.answered(step.around.now);
+        step.out.push(Effect::DecisionTook(took));
+        let Self { token, attempt, strip, shape, .. } = self;
+        let wait_us = step.hold_us(seconds);
+        let mut question = attempt.question();
+        question.held(approval_id);
+        question.wait(wait_us);
+        let token = token.next();
+        step.dispatch(token, question.encode(), wait_us);
+        let deadline_us = step.now_us().saturating_add(wait_us);
+        let attempt = Attempt::Held(again(question));
+        Phase::Asking(Box::new(Self { token, deadline_us, attempt, strip, shape }))
     }
 
     fn decided(self, judged: Judged, step: &mut Step<'_>) -> Phase {
         let took = step.trace.answered(step.around.now);
-        step.out.push(Effect::DecisionTook(took));
+        if let Attempt::First(_) = self.attempt {
+            // How long a person takes says nothing of the control plane.
+            step.out.push(Effect::DecisionTook(took));
+        }
         if judged.wants_text != step.around.wants_text {
             step.out.push(Effect::WantsText(judged.wants_text));
         }
@@ -106,7 +159,7 @@ impl Asking {
         };
         let refusal = match verdict {
             Verdict::Deny { message } => Refusal::Denied { message },
-            Verdict::PendingApproval { message, .. } => Refusal::Pending { message },
+            Verdict::PendingApproval { message, approval_id } => Refusal::Pending { message, approval_id },
             Verdict::Throttle { message, retry_after_seconds } => {
                 Refusal::Throttled { message, retry_after_seconds }
             }
@@ -121,7 +174,11 @@ impl Asking {
     fn fault(self, fault: Fault, step: &mut Step<'_>) -> Phase {
         step.trace.answered(step.around.now);
         step.count(fault);
-        match settle(step.around.gate, Standing::Sound, fault) {
+        let standing = match self.attempt {
+            Attempt::First(_) => Standing::Sound,
+            Attempt::Held(_) => Standing::Held,
+        };
+        match settle(step.around.gate, standing, fault) {
             Settled::Refuse => step.refuse(self.shape, &Refusal::Undecided(fault), None),
             Settled::FailOpen(proof) => {
                 step.count(Metric::FailOpen);
@@ -141,7 +198,25 @@ impl Asking {
     }
 }
 
+impl Attempt {
+    fn question(self) -> Box<Question> {
+        match self {
+            Self::First(said) | Self::Held(said) => match said {
+                Said::Bare(question) | Said::WithText(question) => question,
+            },
+        }
+    }
+}
+
 impl Step<'_> {
+    /// How long to wait for an approval that may take so many seconds. Of a call whose body took long, there is still the
+    /// time for an ordinary answer: the control plane is told how long that is.
+    fn hold_us(&self, seconds: u32) -> u64 {
+        let wanted_us = u64::from(seconds).saturating_mul(1_000_000).saturating_add(GRACE_US);
+        let left_us = HOLD_US.saturating_sub(self.trace.elapsed_us(self.around.now));
+        wanted_us.min(left_us.max(self.around.gate.decision_timeout_us))
+    }
+
     pub(super) fn dispatch(&mut self, token: Token, body: Vec<u8>, timeout_us: u64) {
         self.trace.asked(self.around.now);
         let timeout_ms = (timeout_us / 1_000).max(1);

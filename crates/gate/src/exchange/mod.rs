@@ -8,6 +8,7 @@
 //!             └─recorded or not─▶ Draining ─rest of the body dropped─────────────────┘     all ─▶ Closed ◀┘
 //! ```
 //!
+//! `Asking` may ask again: once with the text, once more for an approval that the control plane waits for.
 //! `Recording` and `Draining` have no way to `Allowed`: a malformed call is asked about only so that its refusal is on
 //! record.
 

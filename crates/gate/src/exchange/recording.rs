@@ -5,7 +5,7 @@
 use super::asking::FIRST;
 use super::{Phase, Step};
 use crate::event::{Event, Token};
-use crate::fault::{Fault, Settled, Standing, judge, settle};
+use crate::fault::{Answered, Fault, Settled, Standing, judge, settle};
 use crate::question::Question;
 use crate::refusal::Refusal;
 use portcullis_bedrock::{ApiShape, Problem};
@@ -55,7 +55,7 @@ pub(super) struct Draining {
 /// Asks about a malformed call, so that its refusal gets a durable record and a decision id.
 pub(super) fn begin(question: &Question, suspect: Suspect, step: &mut Step<'_>) -> Phase {
     let timeout_us = step.around.gate.decision_timeout_us;
-    step.dispatch(FIRST, question.without_text(), timeout_us);
+    step.dispatch(FIRST, question.encode(), timeout_us);
     let deadline_us = step.now_us().saturating_add(timeout_us);
     Phase::Recording(Box::new(Recording { token: FIRST, deadline_us, suspect }))
 }
@@ -65,9 +65,11 @@ impl Recording {
         match event {
             Event::CalloutDone { token, result } if token == self.token => {
                 match judge(result, &step.trace.call_id) {
-                    Ok(Some(judged)) => self.settled(Some(judged.decision_id), step),
+                    Ok(Answered::Decided(judged)) => self.settled(Some(judged.decision_id), step),
                     // No text was kept of such a call, and none is needed to refuse it.
-                    Ok(None) => self.fault(Fault::TextTwice, step),
+                    Ok(Answered::NeedText) => self.fault(Fault::TextTwice, step),
+                    // Nobody can approve it.
+                    Ok(Answered::Hold { .. }) => self.fault(Fault::HeldTwice, step),
                     Err(fault) => self.fault(fault, step),
                 }
             }

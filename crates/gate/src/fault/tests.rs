@@ -21,8 +21,9 @@ fn only_a_whole_answer_to_this_call_is_a_verdict() {
         let body = case.body.replace("CALL", call_id().as_str());
         let reply = CalloutReply { status: case.status, body: body.as_bytes() };
         let got = match judge(Ok(reply), &call_id()) {
-            Ok(None) => "need_text".to_owned(),
-            Ok(Some(judged)) => {
+            Ok(Answered::NeedText) => "need_text".to_owned(),
+            Ok(Answered::Hold { approval_id, seconds }) => format!("hold {approval_id} {seconds}"),
+            Ok(Answered::Decided(judged)) => {
                 serde_json::to_value(&judged.verdict).unwrap()["verdict"].as_str().unwrap().to_owned()
             }
             Err(fault) => fault.code().to_owned(),
@@ -46,8 +47,8 @@ fn a_callout_without_an_answer_is_a_fault() {
 
 #[test]
 fn a_decision_id_that_is_too_long_for_a_header_is_none() {
-    assert!(is_decision_id(&"a".repeat(MAX_DECISION_ID)));
-    assert!(!is_decision_id(&"a".repeat(MAX_DECISION_ID + 1)));
+    assert!(is_id(&"a".repeat(MAX_ID)));
+    assert!(!is_id(&"a".repeat(MAX_ID + 1)));
 }
 
 #[test]
@@ -56,6 +57,7 @@ fn only_a_sound_call_at_an_intercepting_gate_that_was_told_so_fails_open() {
     for (entrance, mode, standing, opens) in [
         (r#""pass_through""#, FailureMode::Open, Standing::Sound, true),
         (r#""pass_through""#, FailureMode::Open, Standing::Malformed, false),
+        (r#""pass_through""#, FailureMode::Open, Standing::Held, false),
         (r#""pass_through""#, FailureMode::Closed, Standing::Sound, false),
         (r#""pass_through""#, FailureMode::Closed, Standing::Malformed, false),
         (resign, FailureMode::Open, Standing::Sound, false),

@@ -16,7 +16,7 @@ fn question(path: &[u8], method: &[u8]) -> serde_json::Value {
     let heading = Heading::of(&head, Some(b"1.2.3.4:5"));
     let id = CallId::new(Now::default().unix_ms, 0, 0);
     let question = Question::new(&id, &gate, heading, Call::default(), BTreeMap::new(), Read::Partly(7));
-    serde_json::from_slice(&question.without_text()).unwrap()
+    serde_json::from_slice(&question.encode()).unwrap()
 }
 
 #[test]

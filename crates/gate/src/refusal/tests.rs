@@ -15,7 +15,11 @@ fn refusal(why: &str) -> Refusal {
     let problem = |code| Refusal::Malformed(Problem { code, detail: "at byte 7".to_owned() });
     match why {
         "denied" => Refusal::Denied { message: "rule \"a\"\nno".to_owned() },
-        "pending" => Refusal::Pending { message: "ask".to_owned() },
+        "pending" => Refusal::Pending { message: "ask".to_owned(), approval_id: "ap-1".to_owned() },
+        "pending_named" => Refusal::Pending {
+            message: "approve ap-1 at https://gate.example/approvals/ap-1".to_owned(),
+            approval_id: "ap-1".to_owned(),
+        },
         "throttled" => Refusal::Throttled { message: "slow down".to_owned(), retry_after_seconds: 7 },
         "bad_body" => problem(ProblemCode::BadBody),
         "two_credentials" => problem(ProblemCode::TwoCredentials),

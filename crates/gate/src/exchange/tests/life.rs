@@ -163,6 +163,69 @@ fn asking_again_does_not_move_the_deadline() {
 }
 
 #[test]
+fn a_call_that_needs_an_approval_is_held_until_it_is_there() {
+    let mut world = asked(&Request::converse());
+    world.wait(400);
+    world.answer(Answer::Hold(45));
+    assert_eq!(world.flow(), Flow::Hold);
+    assert_eq!(world.timeouts, [1_000, 49_600], "45 s and 5 more, within 50 s of the headers");
+    assert_eq!(world.questions[1]["held"], "ap-1");
+    assert_eq!(world.questions[1]["wait_ms"], 49_600);
+    assert_eq!(world.questions[0]["call_id"], world.questions[1]["call_id"]);
+    world.wait(30_000);
+    assert_eq!((world.resumed, world.flow()), (0, Flow::Hold));
+    world.answer(Answer::Allow);
+    assert_eq!((world.resumed, world.flow()), (1, Flow::Continue));
+    world.response(200, true, true);
+    world.close("via_upstream", 0);
+    let outcome = world.outcome();
+    assert_eq!((outcome.outcome, outcome.decision_ms), (OutcomeKind::Completed, 30_400));
+    assert_eq!(world.counted.iter().filter(|metric| **metric == Metric::Hold).count(), 1);
+}
+
+#[test]
+fn a_call_whose_approval_does_not_come_is_pending() {
+    let mut world = asked(&Request::converse());
+    world.answer(Answer::Hold(2));
+    assert_eq!(world.timeouts, [1_000, 7_000]);
+    world.wait(2_000);
+    world.answer(Answer::Pending);
+    assert_eq!(world.reply(), (403, "AccessDeniedException"));
+    assert_eq!(world.outcome().reason.as_deref(), Some("pending_approval"));
+    assert_eq!(world.outcome().decision_id.as_deref(), Some("decision-1"));
+}
+
+#[test]
+fn a_call_is_held_once_and_never_let_out_for_want_of_an_answer() {
+    for mode in ["closed", "open"] {
+        for (what, seconds_later, code) in
+            [(Some(Answer::Hold(9)), 1, "decision_held_twice"), (None, 10, "decision_timeout")]
+        {
+            let mut world = World::pass_through(mode);
+            world.request(&Request::converse());
+            world.body(BODY, true);
+            world.answer(Answer::Hold(5));
+            world.wait(seconds_later * 1_000);
+            what.into_iter().for_each(|answer| world.answer(answer));
+            println!("{mode}: {code}");
+            assert_eq!(world.reply(), (503, "ServiceUnavailableException"));
+            assert_eq!(world.outcome().reason.as_deref(), Some(code));
+        }
+    }
+}
+
+#[test]
+fn a_client_that_goes_away_while_its_call_waits_for_an_approval_is_aborted() {
+    let mut world = asked(&Request::converse());
+    world.answer(Answer::Hold(45));
+    world.wait(10_000);
+    world.close("downstream_remote_disconnect", 0x4000);
+    let outcome = world.outcome();
+    assert_eq!((outcome.outcome, outcome.reason.as_deref()), (OutcomeKind::Aborted, Some("client_gone")));
+    assert_eq!((outcome.decision_id.as_deref(), outcome.forwarded), (None, false));
+}
+
+#[test]
 fn a_client_that_goes_away_while_held_is_aborted() {
     let mut world = asked(&Request::converse());
     world.close("downstream_remote_disconnect", 0x4000);

@@ -37,7 +37,7 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    prop_oneof![2 => Just(Answer::Allow), 2 => Just(Answer::NeedText), 6 => proptest::sample::select(&Answer::ALL[..])]
+    prop_oneof![2 => Just(Answer::Allow), 2 => Just(Answer::NeedText), 2 => (0..100_u32).prop_map(Answer::Hold), 6 => proptest::sample::select(&Answer::ALL[..])]
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -49,6 +49,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => answer().prop_map(Act::Answer),
         1 => (0..4_u32, answer()).prop_map(|(token, answer)| Act::Stray(token, answer)),
         2 => (0..3_000_u64).prop_map(Act::Wait),
+        1 => (0..60_000_u64).prop_map(Act::Wait),
         2 => (200..600_u16, any::<bool>(), any::<bool>())
             .prop_map(|(status, upstream, end)| Act::Response { status, upstream, end }),
         2 => any::<bool>().prop_map(|end| Act::ResponseBody { end }),
@@ -120,12 +121,13 @@ proptest! {
             world.wait(1_000);
         } else {
             world.answer(faulty);
-            // Asked again, and once more for text.
-            world.answer(Answer::NeedText);
+            // Asked again, and once more for the same.
+            world.answer(if matches!(faulty, Answer::Hold(_)) { faulty } else { Answer::NeedText });
         }
+        let held = world.waits_for_approval();
         let fault = Fault::ALL.iter().map(|fault| Metric::from(*fault)).find(|metric| world.counted.contains(metric));
         match fault {
-            Some(_) if open => {
+            Some(_) if open && !held => {
                 prop_assert_eq!(world.resumed, 1);
                 prop_assert_eq!(world.unaudited, 1);
                 prop_assert!(world.counted.contains(&Metric::FailOpen));
@@ -140,6 +142,41 @@ proptest! {
             }
         }
         world.close("", 0);
+    }
+
+    /// Text once and a hold once, in any order, and nothing is lost of what was asked.
+    #[test]
+    fn text_and_a_hold_in_any_order(text_first: bool, text: bool, seconds in 0..100_u32, upload in 0..120_000_u64) {
+        let mut world = World::pass_through("closed");
+        world.gate.body_timeout_us = 300_000_000;
+        world.wants_text = text;
+        world.request(&Request::converse());
+        world.wait(upload);
+        world.body(BODY, true);
+        let mut wanted = vec![Answer::Hold(seconds)];
+        if !text {
+            wanted.insert(usize::from(!text_first), Answer::NeedText);
+        }
+        for answer in &wanted {
+            world.answer(*answer);
+        }
+        prop_assert_eq!(world.questions.len(), 1 + wanted.len());
+        let last = world.questions.last().unwrap();
+        prop_assert_eq!(&last["body"]["text"]["text"], "hello");
+        prop_assert_eq!(&last["held"], "ap-1");
+        let timeout = world.timeouts.last().copied().unwrap();
+        prop_assert_eq!(&last["wait_ms"], timeout);
+        // What is left of the fifty seconds; an ordinary decision's second always is.
+        prop_assert_eq!(timeout, u64::from(seconds * 1_000 + 5_000).min(50_000_u64.saturating_sub(upload).max(1_000)));
+        for question in &mut world.questions {
+            for key in ["held", "wait_ms"] {
+                question.as_object_mut().unwrap().remove(key);
+            }
+            question["body"].as_object_mut().unwrap().remove("text");
+        }
+        prop_assert!(world.questions.windows(2).all(|two| two[0] == two[1]), "it is the same question");
+        world.answer(Answer::Allow);
+        prop_assert_eq!(world.resumed, 1);
     }
 
     /// A malformed call never gets out, whatever is answered and whatever the mode.

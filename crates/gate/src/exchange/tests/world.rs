@@ -57,6 +57,8 @@ pub(super) enum Answer {
     Throttle,
     Pending,
     NeedText,
+    /// For so many seconds.
+    Hold(u32),
     WrongCall,
     NoDecisionId,
     UnknownVerdict,
@@ -67,12 +69,14 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Allow,
         Self::Deny,
         Self::Throttle,
         Self::Pending,
         Self::NeedText,
+        Self::Hold(0),
+        Self::Hold(45),
         Self::WrongCall,
         Self::NoDecisionId,
         Self::UnknownVerdict,
@@ -83,7 +87,12 @@ impl Answer {
     ];
 
     fn json(self, call_id: &str) -> String {
+        let hold;
         let verdict = match self {
+            Self::Hold(seconds) => {
+                hold = format!(r#""verdict": "hold", "approval_id": "ap-1", "seconds": {seconds}"#);
+                &hold
+            }
             Self::Deny => r#""verdict": "deny", "message": "no""#,
             Self::Throttle => r#""verdict": "throttle", "message": "slow", "retry_after_seconds": 2"#,
             Self::Pending => r#""verdict": "pending_approval", "message": "ask", "approval_id": "a""#,
@@ -92,7 +101,11 @@ impl Answer {
             _ => r#""verdict": "allow""#,
         };
         let call_id = if self == Self::WrongCall { "another" } else { call_id };
-        let id = if matches!(self, Self::NoDecisionId | Self::NeedText) { "" } else { "decision-1" };
+        let id = if matches!(self, Self::NoDecisionId | Self::NeedText | Self::Hold(_)) {
+            ""
+        } else {
+            "decision-1"
+        };
         match self {
             Self::Garbage => "{\"verdict\": \"allow\"".to_owned(),
             _ => format!(r#"{{"call_id": "{call_id}", "decision_id": "{id}", {verdict}}}"#),
@@ -108,6 +121,8 @@ pub(super) struct World {
     pub(super) now: Now,
     pub(super) wants_text: bool,
     pub(super) questions: Vec<serde_json::Value>,
+    /// Time allowed for each, in milliseconds.
+    pub(super) timeouts: Vec<u64>,
     pub(super) token: Option<Token>,
     pub(super) resumed: usize,
     pub(super) replies: Vec<LocalReply>,
@@ -120,6 +135,7 @@ pub(super) struct World {
     body_over: bool,
     answered_by_envoy: bool,
     pub(super) started: bool,
+    started_us: u64,
     /// What could lawfully lead to a permit in the step that runs.
     may_permit: bool,
 }
@@ -135,6 +151,7 @@ impl World {
             now,
             wants_text: false,
             questions: Vec::new(),
+            timeouts: Vec::new(),
             token: None,
             resumed: 0,
             replies: Vec::new(),
@@ -147,6 +164,7 @@ impl World {
             body_over: false,
             answered_by_envoy: false,
             started: false,
+            started_us: now.monotonic_us,
             may_permit: false,
         }
     }
@@ -174,6 +192,11 @@ impl World {
         self.exchange.as_ref().unwrap().held()
     }
 
+    /// The control plane has said that the call needs an approval.
+    pub(super) fn waits_for_approval(&self) -> bool {
+        self.questions.last().is_some_and(|question| !question["held"].is_null())
+    }
+
     /// The last question carried the gate's own objection.
     pub(super) fn is_malformed(&self) -> bool {
         self.questions.last().is_some_and(|question| !question["problem"].is_null())
@@ -198,6 +221,7 @@ impl World {
                 assert!(timeout_ms >= 1, "a timeout of 0 would be none at all");
                 assert_ne!(Some(token), self.token, "tokens are not reused");
                 self.questions.push(serde_json::from_slice(&body).unwrap());
+                self.timeouts.push(timeout_ms);
                 self.token = Some(token);
             }
             Effect::Resume(permit) => {
@@ -225,7 +249,7 @@ impl World {
         assert!(self.resumed <= 1, "one resume at most");
         assert!(self.replies.is_empty() || self.resumed == 0, "never both");
         assert!(self.reports.len() <= 1, "one outcome at most");
-        assert!(self.questions.len() <= 2, "one question, and once more with text");
+        assert!(self.questions.len() <= 3, "one question, once more with text, once more for an approval");
         assert!(self.stripped.len() <= self.resumed);
         if self.flow() == Flow::Continue {
             assert_eq!(self.resumed, 1, "bytes go on only after a permit");
@@ -240,8 +264,12 @@ impl World {
         match self.held() {
             Some(held) => {
                 assert!(waits, "a hold of a call that is settled");
-                let longest = self.gate.body_timeout_us.max(self.gate.decision_timeout_us);
-                assert!(held.deadline_us <= self.now.monotonic_us + longest, "a hold without an end");
+                let mut longest =
+                    self.now.monotonic_us + self.gate.body_timeout_us.max(self.gate.decision_timeout_us);
+                if self.waits_for_approval() {
+                    longest = longest.max(self.started_us + 50_000_000);
+                }
+                assert!(held.deadline_us <= longest, "a hold without an end");
                 match held.owner {
                     Owner::Callout(token) => {
                         assert_eq!(Some(token), self.token, "nobody answers this callout")
@@ -315,7 +343,7 @@ impl World {
             Answer::Reset => Err(CalloutFailure::NoAnswer),
             _ => Ok(CalloutReply { status, body: json.as_bytes() }),
         };
-        let fails_open = self.gate.failure_mode == crate::config::FailureMode::Open;
+        let fails_open = self.fails_open();
         let verdict = matches!(answer, Answer::Deny | Answer::Throttle | Answer::Pending);
         self.may_permit = expected && (answer == Answer::Allow || fails_open && !verdict);
         self.step(Event::CalloutDone { token, result });
@@ -328,9 +356,13 @@ impl World {
         let late = self.held().is_some_and(|held| {
             matches!(held.owner, Owner::Callout(_)) && self.now.monotonic_us >= held.deadline_us
         });
-        self.may_permit = late && self.gate.failure_mode == crate::config::FailureMode::Open;
+        self.may_permit = late && self.fails_open();
         self.tick();
         self.may_permit = false;
+    }
+
+    fn fails_open(&self) -> bool {
+        self.gate.failure_mode == crate::config::FailureMode::Open && !self.waits_for_approval()
     }
 
     fn tick(&mut self) {
