@@ -5,6 +5,9 @@ use crate::predicate::Predicate;
 use crate::source::report::Pos;
 use std::sync::Arc;
 
+/// What a rule's `metadata` says: for people and their tools; decides nothing.
+pub type Metadata = serde_json::Map<String, serde_json::Value>;
+
 /// A rule as it is evaluated. It holds for a call when all of `conditions` do.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
@@ -14,6 +17,7 @@ pub(crate) struct Rule {
     pub(crate) message: Option<String>,
     pub(crate) severity: Severity,
     pub(crate) tags: Vec<String>,
+    pub(crate) metadata: Metadata,
     /// Selectors first, then the written conditions.
     pub(crate) conditions: Vec<Predicate>,
     /// Its `operations` name `Unknown` in so many words.
@@ -71,12 +75,16 @@ pub struct RuleInfo<'b> {
     pub severity: Severity,
     /// Its tags.
     pub tags: &'b [String],
+    /// Its metadata.
+    pub metadata: &'b Metadata,
     /// Its message for the caller.
     pub message: Option<&'b str>,
     /// File, relative to the bundle.
     pub path: &'b str,
     /// Line in that file, from 1.
     pub line: u32,
+    /// Column of its id in that line, in characters, from 1.
+    pub column: u32,
 }
 
 impl Rule {
@@ -87,9 +95,11 @@ impl Rule {
             shadow: self.shadow,
             severity: self.severity,
             tags: &self.tags,
+            metadata: &self.metadata,
             message: self.message.as_deref(),
             path: &self.source.path,
             line: self.source.at.line,
+            column: self.source.at.column,
         }
     }
 }

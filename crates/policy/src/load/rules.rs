@@ -6,7 +6,7 @@ use crate::decision::Effect;
 use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_RULES};
 use crate::names::Selector;
 use crate::predicate::{Check, Predicate, Subject, Test};
-use crate::rule::{Rule, Severity, Source};
+use crate::rule::{Metadata, Rule, Severity, Source};
 use crate::source::node::Node;
 use crate::source::read::{Located, Map, Reader};
 use crate::source::report::Report;
@@ -121,6 +121,7 @@ impl Rules {
             message: message.map(|message| message.text),
             severity: severity.unwrap_or_default(),
             tags: tags.into_iter().map(|tag| tag.text).collect(),
+            metadata: Metadata::new(),
             conditions,
             names_unknown,
             source: Source { path: Arc::clone(&self.path), at: id.at },
