@@ -120,8 +120,9 @@ impl Endpoint {
         })
     }
 
-    /// The endpoint that a gateway stands for by its configuration.
-    pub(crate) fn configured(service: &str, region: &str) -> Self {
+    /// The public endpoint of a service in a region: what a gateway stands for by its configuration.
+    #[must_use]
+    pub fn configured(service: &str, region: &str) -> Self {
         Self {
             service: service.to_owned(),
             region: region.to_owned(),
@@ -130,6 +131,20 @@ impl Endpoint {
             dual_stack: false,
             vpc_endpoint: None,
         }
+    }
+
+    /// The host name that SDKs use for it, `{prefix}[-fips].{region}.{suffix}`; `None` for a service of no fixed name.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        let service = SERVICES.iter().find(|s| s.name == self.service)?;
+        let partition = PARTITIONS.iter().find(|p| p.name == self.partition)?;
+        let suffix = match (service.host, self.dual_stack) {
+            (HostForm::Gateway, _) => return None,
+            (HostForm::DualStackOnly, _) | (HostForm::Standard, true) => partition.dual_stack_suffix,
+            (HostForm::Standard, false) => partition.suffix,
+        };
+        let fips = if self.fips { "-fips" } else { "" };
+        Some(format!("{}{fips}.{}.{suffix}", self.service, self.region))
     }
 }
 

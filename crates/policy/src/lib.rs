@@ -28,7 +28,9 @@ mod load;
 mod names;
 mod predicate;
 mod rule;
+mod schema;
 mod source;
+pub mod testcase;
 #[cfg(test)]
 mod tests;
 

@@ -57,6 +57,24 @@ pub(crate) fn parse(path: &str, bytes: &[u8], report: &mut Report) -> Option<Rc<
     }
 }
 
+/// The mapping `over` on top of the mapping `base`: a key of both is that of `over`, but mappings under it are laid over
+/// each other likewise, except under the keys `whole`. What is no mapping replaces the other.
+pub(crate) fn overlay(base: &Rc<Node>, over: &Rc<Node>, whole: &[&str]) -> Rc<Node> {
+    let (Value::Map(below), Value::Map(above)) = (&base.value, &over.value) else { return Rc::clone(over) };
+    let mut entries: Vec<Entry> = Vec::with_capacity(below.len() + above.len());
+    for entry in below.iter().filter(|entry| above.iter().all(|other| other.key != entry.key)) {
+        entries.push(Entry { key: entry.key.clone(), at: entry.at, value: Rc::clone(&entry.value) });
+    }
+    for entry in above {
+        let under = below.iter().find(|other| other.key == entry.key && !whole.contains(&entry.key.as_str()));
+        let value =
+            under.map_or_else(|| Rc::clone(&entry.value), |under| overlay(&under.value, &entry.value, whole));
+        entries.push(Entry { key: entry.key.clone(), at: entry.at, value });
+    }
+    // The weights were checked when the two were parsed, and nothing is built on top of this.
+    Rc::new(Node { at: over.at, value: Value::Map(entries), weight: over.weight, height: over.height })
+}
+
 fn utf8<'a>(path: &str, bytes: &'a [u8], report: &mut Report) -> Option<&'a str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),

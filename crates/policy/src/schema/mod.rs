@@ -1,0 +1,3 @@
+//! JSON Schemas of the files of a bundle, for editors.
+
+pub(crate) mod shape;
