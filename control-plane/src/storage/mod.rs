@@ -4,6 +4,7 @@
 //! `kill -9` and a power cut. When it is `Err`, the caller must act as if nothing was recorded, which for a decision
 //! means: refuse the call. See docs/decisions/0002-storage.md for why SQLite, and how.
 
+mod book;
 mod error;
 mod id;
 mod query;
@@ -11,29 +12,52 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use book::{Backlog, Book, Held};
 pub use error::{OpenError, StoreError};
 pub use id::{Seq, Sequence};
 pub use query::{Cursor, Order, Page, Query, StoredDecision, StoredEvent};
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 use portcullis_audit::{DecisionRecord, OutcomeRecord, Verdict};
+use portcullis_limits::Snapshot;
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What a [`Store`] answers with: boxed, so that the application holds any store behind one pointer.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// One decision and everything that becomes durable together with it, or not at all.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Commit {
     /// The record.
     pub record: DecisionRecord,
+    /// What is held for the call: told when the record stands, dropped when there is none.
+    pub held: Vec<Box<dyn Held>>,
 }
 
 impl From<DecisionRecord> for Commit {
     fn from(record: DecisionRecord) -> Self {
-        Commit { record }
+        Commit { record, held: Vec::new() }
     }
+}
+
+/// The ledger of limits, as stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredLimits {
+    /// Its rows.
+    pub rows: Snapshot,
+    /// Calls with a row and without a record that it belongs to: their process died while it took them back.
+    pub stray: Vec<Arc<str>>,
+}
+
+/// Something that was let out, as [`Store::seen`] finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSeen {
+    /// The decision's key.
+    pub seq: Seq,
+    /// The operation.
+    pub operation: String,
 }
 
 /// What was committed for a question.
@@ -178,6 +202,28 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Revokes the key or token of that id, and records the event; `false` when there is no such good one.
     fn revoke_key(&self, id: String, event: Event) -> Pending<'_, bool>;
+
+    /// Keeps a book in step with the records from now on. To be called once, before anything is committed.
+    fn keep(&self, book: Arc<dyn Book>);
+
+    /// Makes durable what the book has changed.
+    fn flush(&self) -> Pending<'_, ()>;
+
+    /// The ledger of limits.
+    fn limits(&self) -> Pending<'_, StoredLimits>;
+
+    /// Calls let out since then, by principal and minute: from indexes alone, no record is read.
+    fn let_out(&self, since_ms: u64) -> Pending<'_, Vec<(Arc<str>, u64, u64)>>;
+
+    /// The newest calls of a principal that were let out since then, at most `limit`, oldest first: those of that agent
+    /// session, or those without one.
+    fn seen(
+        &self,
+        principal: String,
+        session: Option<String>,
+        since_ms: u64,
+        limit: u32,
+    ) -> Pending<'_, Vec<StoredSeen>>;
 
     /// Follows commits: holds the newest decision's [`Seq`], 0 when there is none.
     fn watch(&self) -> watch::Receiver<Seq>;

@@ -9,6 +9,9 @@
 //! ```
 
 mod checkpoint;
+mod decide;
+mod history;
+mod limits;
 mod lock;
 mod read;
 mod schema;
@@ -18,8 +21,12 @@ mod writer;
 use super::error::{OpenError, StoreError};
 use super::id::{self, Seq, Sequence};
 use super::query::{Page, Query, StoredDecision, StoredEvent};
-use super::{Commit, Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredToken};
+use super::{
+    Book, Commit, Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredLimits,
+    StoredSeen, StoredToken,
+};
 use crate::clock;
+use decide::Decide;
 use lock::DirectoryLock;
 use portcullis_audit::OutcomeRecord;
 use read::Readers;
@@ -30,7 +37,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
-use writer::{Task, Trouble, Write};
+use writer::{Books, Task, Trouble, Write};
 
 /// How the store runs.
 #[derive(Debug, Clone)]
@@ -90,6 +97,7 @@ pub struct SqliteStore {
     newest: watch::Receiver<Seq>,
     trouble: Trouble,
     capacity: usize,
+    books: Books,
     writer: Option<std::thread::JoinHandle<()>>,
     _lock: DirectoryLock,
 }
@@ -125,7 +133,8 @@ impl SqliteStore {
         let (queue, tasks) = std::sync::mpsc::sync_channel(options.queue);
         let capacity = options.queue;
         let readers = Arc::new(Readers::new(options.clone()));
-        let writer = writer::spawn(options, conn, tasks, notify, trouble.clone())
+        let books = Books::default();
+        let writer = writer::spawn(options, conn, tasks, notify, trouble.clone(), books.clone())
             .map_err(|source| OpenError::Io { path: directory.clone(), source })?;
         Ok(SqliteStore {
             entry: Mutex::new(Entry { sequence: Sequence::after(newest), queue: Some(queue) }),
@@ -133,6 +142,7 @@ impl SqliteStore {
             newest: watch,
             trouble,
             capacity,
+            books,
             writer: Some(writer),
             _lock: lock,
         })
@@ -203,7 +213,7 @@ impl Drop for SqliteStore {
 
 impl Store for SqliteStore {
     fn commit(&self, commit: Commit) -> Pending<'_, Committed> {
-        let Commit { mut record } = commit;
+        let Commit { mut record, held } = commit;
         let mut random = [0; 8];
         if let Err(error) = getrandom::fill(&mut random) {
             let error = StoreError::Unavailable(format!("no randomness for a decision id: {error}"));
@@ -216,7 +226,7 @@ impl Store for SqliteStore {
             record.decided_at_ms = id::time_of(seq);
             match Row::new(seq, record) {
                 Ok(row) => {
-                    let (task, answer) = Write::task(move |conn| row.insert(conn));
+                    let (task, answer) = Decide::task(row, held, self.books.clone());
                     (self.send(&entry, task), answer)
                 }
                 Err(error) => (Err(error), oneshot::channel().1),
@@ -226,10 +236,14 @@ impl Store for SqliteStore {
     }
 
     fn commit_outcomes(&self, outcomes: Vec<OutcomeRecord>, event: Option<Event>) -> Pending<'_, u64> {
+        let books = self.books.clone();
         self.write(move |conn| {
             let mut news = 0;
             for outcome in &outcomes {
-                news += statements::put_outcome(conn, outcome)?;
+                if statements::put_outcome(conn, outcome)? > 0 {
+                    books.told(outcome);
+                    news += 1;
+                }
             }
             if let Some(event) = &event {
                 statements::put_event(conn, event)?;
@@ -259,7 +273,10 @@ impl Store for SqliteStore {
     }
 
     fn reap(&self, before_ms: u64, limit: u32) -> Pending<'_, Reaped> {
-        self.write(move |conn| statements::reap(conn, before_ms, clock::unix_ms(), limit))
+        let books = self.books.clone();
+        self.write(move |conn| {
+            statements::reap(conn, before_ms, clock::unix_ms(), limit, |outcome| books.told(outcome))
+        })
     }
 
     fn keys(&self) -> Pending<'_, StoredKeys> {
@@ -288,6 +305,33 @@ impl Store for SqliteStore {
             }
             Ok(revoked)
         })
+    }
+
+    fn keep(&self, book: Arc<dyn Book>) {
+        self.books.keep(book);
+    }
+
+    fn flush(&self) -> Pending<'_, ()> {
+        // Every transaction takes the book's changes along.
+        self.write(|_| Ok(()))
+    }
+
+    fn limits(&self) -> Pending<'_, StoredLimits> {
+        self.read(limits::read)
+    }
+
+    fn let_out(&self, since_ms: u64) -> Pending<'_, Vec<(Arc<str>, u64, u64)>> {
+        self.read(move |conn| history::let_out(conn, since_ms))
+    }
+
+    fn seen(
+        &self,
+        principal: String,
+        session: Option<String>,
+        since_ms: u64,
+        limit: u32,
+    ) -> Pending<'_, Vec<StoredSeen>> {
+        self.read(move |conn| history::seen(conn, &principal, session.as_deref(), since_ms, limit))
     }
 
     fn watch(&self) -> watch::Receiver<Seq> {

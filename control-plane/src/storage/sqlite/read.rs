@@ -1,7 +1,7 @@
 //! Reading: snapshots on connections of their own.
 
 use super::SqliteOptions;
-use super::statements::from_json;
+use super::statements::{from_json, unsigned};
 use crate::storage::id::{self, Seq};
 use crate::storage::query::{Order, Page, Query, StoredDecision, StoredEvent};
 use crate::storage::{StoreError, StoredAwsKey, StoredKeys, StoredToken};
@@ -236,8 +236,4 @@ pub(super) fn keys(conn: &Connection) -> Result<StoredKeys, StoreError> {
         });
     }
     Ok(keys)
-}
-
-fn unsigned(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
 }

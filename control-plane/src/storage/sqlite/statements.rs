@@ -19,6 +19,7 @@ pub(super) struct Row {
     model: Option<String>,
     model_base: Option<String>,
     verdict: VerdictKind,
+    session: Option<String>,
     committed: Committed,
 }
 
@@ -39,6 +40,7 @@ impl Row {
             model_base: model_base.or_else(|| model.clone()),
             model,
             verdict: record.verdict.kind,
+            session: record.agent.and_then(|agent| agent.session).filter(|session| !session.is_empty()),
             committed: Committed {
                 decision_id: record.decision_id,
                 verdict: record.verdict,
@@ -47,11 +49,15 @@ impl Row {
         })
     }
 
+    pub(super) fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     pub(super) fn insert(&self, conn: &Connection) -> Result<Committed, Failed> {
         let inserted = conn
             .prepare_cached(
-                "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (call_id) DO NOTHING",
+                "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, record, session)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (call_id) DO NOTHING",
             )?
             .execute(params![
                 self.seq,
@@ -61,7 +67,8 @@ impl Row {
                 self.model,
                 self.model_base,
                 self.verdict.as_str(),
-                self.json
+                self.json,
+                self.session
             ])?;
         if inserted == 1 { Ok(self.committed.clone()) } else { self.recorded(conn) }
     }
@@ -97,6 +104,15 @@ pub(super) fn put_outcome(conn: &Connection, outcome: &OutcomeRecord) -> Result<
     Ok(u64::try_from(changed).unwrap_or(0))
 }
 
+/// The outcome of a call, if it came before its decision.
+pub(super) fn outcome(conn: &Connection, call_id: &str) -> Result<Option<OutcomeRecord>, Failed> {
+    let json: Option<String> = conn
+        .prepare_cached("SELECT record FROM outcomes WHERE call_id = ?1")?
+        .query_row([call_id], |row| row.get(0))
+        .optional()?;
+    Ok(json.map(|json| from_json(&json)).transpose()?)
+}
+
 pub(super) fn put_event(conn: &Connection, event: &Event) -> Result<(), Failed> {
     conn.prepare_cached("INSERT INTO events (at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4)")?.execute(
         params![signed(clock::unix_ms()), event.kind.as_str(), event.actor, to_json(&event.detail)?],
@@ -109,7 +125,13 @@ pub(super) fn probe(conn: &Connection, now_ms: u64) -> Result<(), Failed> {
 }
 
 /// The reaper: everything up to `reaped_to` was looked at before, so each decision is looked at once.
-pub(super) fn reap(conn: &Connection, before_ms: u64, now_ms: u64, limit: u32) -> Result<Reaped, Failed> {
+pub(super) fn reap(
+    conn: &Connection,
+    before_ms: u64,
+    now_ms: u64,
+    limit: u32,
+    mut marks: impl FnMut(&OutcomeRecord),
+) -> Result<Reaped, Failed> {
     let from: Seq = conn
         .prepare_cached("SELECT value FROM meta WHERE key = 'reaped_to'")?
         .query_row([], |row| row.get(0))
@@ -132,18 +154,17 @@ pub(super) fn reap(conn: &Connection, before_ms: u64, now_ms: u64, limit: u32) -
     let mut marked = 0;
     for (seq, call_id, orphan) in due {
         if orphan {
-            marked += put_outcome(
-                conn,
-                &OutcomeRecord {
-                    schema: SCHEMA,
-                    call_id,
-                    state: OutcomeState::Unknown,
-                    reason: Some("no_outcome_in_time".to_owned()),
-                    ended_at_ms: id::time_of(seq),
-                    recorded_at_ms: now_ms,
-                    ..OutcomeRecord::default()
-                },
-            )?;
+            let outcome = OutcomeRecord {
+                schema: SCHEMA,
+                call_id,
+                state: OutcomeState::Unknown,
+                reason: Some("no_outcome_in_time".to_owned()),
+                ended_at_ms: id::time_of(seq),
+                recorded_at_ms: now_ms,
+                ..OutcomeRecord::default()
+            };
+            marked += put_outcome(conn, &outcome)?;
+            marks(&outcome);
         }
     }
     put_meta(conn, "reaped_to", to)?;
@@ -193,7 +214,7 @@ fn put_meta(conn: &Connection, key: &str, value: i64) -> Result<(), Failed> {
     Ok(())
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|error| StoreError::Inconsistent(format!("cannot write a record: {error}")))
 }
@@ -204,6 +225,10 @@ pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T,
 }
 
 /// SQLite's integers are signed; times fit.
-fn signed(n: u64) -> i64 {
+pub(super) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
 }

@@ -1,12 +1,13 @@
 //! The writer thread: takes everything that waits, commits it in one transaction, answers all.
 
 use super::checkpoint::Checkpointer;
+use super::limits;
 use super::{SqliteOptions, statements};
-use crate::storage::StoreError;
 use crate::storage::id::Seq;
+use crate::storage::{Backlog, Book, StoreError};
 use rusqlite::{Connection, ErrorCode};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::{oneshot, watch};
 
 /// Why a task did not succeed.
@@ -98,6 +99,32 @@ impl Trouble {
     }
 }
 
+/// The book that every transaction takes along, once there is one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Books(Arc<OnceLock<Arc<dyn Book>>>);
+
+impl Books {
+    pub(super) fn keep(&self, book: Arc<dyn Book>) {
+        let _ = self.0.set(book);
+    }
+
+    pub(super) fn told(&self, outcome: &portcullis_audit::OutcomeRecord) {
+        if let Some(book) = self.0.get() {
+            book.told(outcome);
+        }
+    }
+
+    fn take(&self) -> Backlog {
+        self.0.get().map(|book| book.take()).unwrap_or_default()
+    }
+
+    fn give_back(&self, backlog: Backlog) {
+        if let Some(book) = self.0.get() {
+            book.give_back(backlog);
+        }
+    }
+}
+
 /// Starts the thread. It ends when every sender is gone, after it has written what is queued.
 pub(super) fn spawn(
     options: SqliteOptions,
@@ -105,9 +132,10 @@ pub(super) fn spawn(
     tasks: Receiver<Box<dyn Task>>,
     newest: watch::Sender<Seq>,
     trouble: Trouble,
+    books: Books,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let checkpointer = Checkpointer::start(&options)?;
-    let writer = Writer { options, conn: Some(conn), newest, trouble, troubled: false, checkpointer };
+    let writer = Writer { options, conn: Some(conn), newest, trouble, troubled: false, checkpointer, books };
     std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run(&tasks))
 }
 
@@ -119,6 +147,7 @@ struct Writer {
     trouble: Trouble,
     troubled: bool,
     checkpointer: Checkpointer,
+    books: Books,
 }
 
 impl Writer {
@@ -174,7 +203,7 @@ impl Writer {
             Some(conn) => conn,
             None => self.conn.insert(self.options.connect().map_err(medium)?),
         };
-        let result = transaction(conn, group);
+        let result = transaction(conn, group, &self.books);
         if result.is_err() && !conn.is_autocommit() {
             // After an I/O error SQLite has rolled back already, hence the check.
             let _ = conn.execute_batch("ROLLBACK");
@@ -204,7 +233,11 @@ impl Writer {
     }
 }
 
-fn transaction(conn: &Connection, group: &mut [Box<dyn Task>]) -> Result<Seq, (usize, Failed)> {
+fn transaction(
+    conn: &Connection,
+    group: &mut [Box<dyn Task>],
+    books: &Books,
+) -> Result<Seq, (usize, Failed)> {
     let nobody = group.len();
     let medium = |error| (nobody, Failed::Medium(error));
     let execute =
@@ -217,6 +250,12 @@ fn transaction(conn: &Connection, group: &mut [Box<dyn Task>]) -> Result<Seq, (u
         .prepare_cached(statements::NEWEST)
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .map_err(medium)?;
-    execute("COMMIT")?;
+    // After the tasks: what they change in the book is durable with them.
+    let backlog = books.take();
+    let written = limits::write(conn, &backlog).map_err(|failed| (nobody, failed));
+    if let Err(failed) = written.and_then(|()| execute("COMMIT").map(drop)) {
+        books.give_back(backlog);
+        return Err(failed);
+    }
     Ok(newest)
 }
