@@ -311,7 +311,7 @@ fn mistakes_are_told_and_have_their_exit_code() {
         (&["serve", "--colour"], 2, "--colour"),
         (&["audit", "search"], 1, "PORTCULLIS_ADMIN_TOKEN"),
         (&["audit", "search", "--admin-token", "x", "--url", "http://127.0.0.1:1"], 1, "portcullis serve"),
-        (&["policy", "check", "/does/not/exist"], 1, "/does/not/exist"),
+        (&["policy", "check", "/does/not/exist"], 2, "/does/not/exist"),
     ];
     for (args, code, hint) in cases {
         let output = run(&mut portcullis(args));

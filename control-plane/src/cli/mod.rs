@@ -15,8 +15,9 @@ use std::process::ExitCode;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  it failed, and the message says why (for `policy check`: the bundle has errors)
+  1  it failed, and the message says why
   2  the command line is wrong
+  (the commands of `policy` answer with 1 what they find, and with 2 what they cannot do)
 
 Documentation: docs/operations.md";
 
@@ -58,7 +59,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Audit(command) => audit::run(command),
         Command::Keys(args) => keys::run(args),
-        Command::Policy(command) => policy::run(command),
+        Command::Policy(command) => return policy::run(command),
         Command::Certs(args) => certs::run(args),
         Command::Envoy(args) => envoy::run(args),
         Command::Completions { shell } => {
@@ -68,13 +69,18 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads our output has enough of it: `portcullis audit search | head`.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error, 1),
     }
+}
+
+/// Says why a command failed, and ends with that code.
+fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
+    // Whoever reads our output has enough of it: `portcullis audit search | head`.
+    if is_broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    ExitCode::from(code)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

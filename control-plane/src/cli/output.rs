@@ -40,6 +40,25 @@ fn line<'a>(out: &mut impl Write, widths: &[usize], cells: impl Iterator<Item = 
     writeln!(out, "{}", text.trim_end())
 }
 
+/// `1 error`, `2 errors`, `1,000 errors`: a number and its noun.
+pub(super) fn counted(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", grouped(number))
+}
+
+/// The number with a comma between thousands.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// The text with everything escaped that is not a character one sees: control characters, and those that change the
 /// direction or the look of what stands beside them.
 pub(super) fn printable(text: &str) -> String {
@@ -81,6 +100,17 @@ mod tests {
             vec![vec!["a".to_owned(), "\u{1b}[31mred".to_owned()], vec!["bcd".to_owned(), String::new()]];
         table(&mut out, &["ID", "NAME"], &rows).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "ID   NAME\na    \\u{1b}[31mred\nbcd\n");
+    }
+
+    #[test]
+    fn numbers_have_their_nouns() {
+        for (number, expected) in
+            [(0, "0 errors"), (1, "1 error"), (12, "12 errors"), (1_234_567, "1,234,567 errors")]
+        {
+            assert_eq!(counted(number, "error"), expected);
+        }
+        assert_eq!(grouped(100), "100");
+        assert_eq!(grouped(1_000), "1,000");
     }
 
     #[test]

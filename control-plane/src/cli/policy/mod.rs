@@ -1,0 +1,43 @@
+//! `portcullis policy`.
+
+mod check;
+mod snippet;
+mod source;
+
+use std::process::ExitCode;
+
+/// What every command of `policy` says at the end of its help.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, and all is well
+  1  done, and there is something to mend or to look at: the output says what
+  2  it could not be done: a file cannot be read, the server cannot be reached, the command line is wrong";
+
+/// The commands of `policy`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Load a bundle and show what is wrong with it, with the lines
+    Check(check::Args),
+}
+
+/// How a command ended that could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Nothing to mend.
+    Well,
+    /// Something to mend or to look at; the output says what.
+    Findings,
+}
+
+/// Runs a command of `policy`.
+#[must_use]
+pub fn run(command: Command) -> ExitCode {
+    let result = match command {
+        Command::Check(args) => check::run(&args),
+    };
+    match result {
+        Ok(Ending::Well) => ExitCode::SUCCESS,
+        Ok(Ending::Findings) => ExitCode::from(1),
+        Err(error) => super::failed(&error, 2),
+    }
+}
