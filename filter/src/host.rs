@@ -77,9 +77,9 @@ pub(crate) fn request_headers() -> Headers {
     map(MapType::HttpRequestHeaders)
 }
 
-/// A header of the answer that is passing.
-pub(crate) fn response_header(name: &str) -> Option<Vec<u8>> {
-    hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten()
+/// The headers of the answer that is passing, pseudo-headers first. All in one call: each costs as much as one header.
+pub(crate) fn response_headers() -> Headers {
+    map(MapType::HttpResponseHeaders)
 }
 
 /// Sets a header of the answer that is passing.

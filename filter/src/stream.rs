@@ -3,8 +3,8 @@
 use crate::host;
 use crate::shared::Shared;
 use portcullis_gate::{
-    CallId, CalloutFailure, CalloutReply, Effect, Event, Exchange, Flow, Head, Metric, Now, Origin,
-    ResponseHead, StreamEnd, Strip, Surroundings, Token,
+    AnswerHead, CallId, CalloutFailure, CalloutReply, Effect, Event, Exchange, Flow, Head, Metric, Now,
+    Origin, ResponseHead, StreamEnd, Strip, Surroundings, Token,
 };
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
@@ -188,7 +188,9 @@ impl Stream {
     }
 
     fn response_headers(&mut self, end: bool) {
-        let status = host::response_header(":status").as_deref().and_then(host::number).unwrap_or_default();
+        let headers = host::response_headers();
+        let find = |name: &str| host::find(&headers, name.as_bytes());
+        let status = find(":status").and_then(host::number).unwrap_or_default();
         // Envoy's own answers are errors, all of them; asking costs, so a good one is not asked about.
         let details = if status < 300 {
             Some(VIA_UPSTREAM.to_vec())
@@ -197,23 +199,41 @@ impl Stream {
         };
         let details = details.unwrap_or_default();
         let upstream = details == VIA_UPSTREAM;
-        let header = |name| if upstream { host::response_header(name) } else { None };
-        let error = if status < 300 { None } else { header("x-amzn-errortype") };
-        let id = header("x-amzn-requestid");
+        let header = |name| find(name).filter(|_| upstream);
         let head = ResponseHead {
             status,
             origin: if upstream { Origin::Upstream } else { Origin::Envoy(&details) },
-            aws_request_id: id.as_deref(),
-            error_type: error.as_deref(),
+            aws_request_id: header("x-amzn-requestid"),
+            error_type: header("x-amzn-errortype").filter(|_| status >= 300),
+            body: AnswerHead {
+                content_type: header("content-type"),
+                content_encoding: header("content-encoding"),
+                input_tokens: header("x-amzn-bedrock-input-token-count"),
+                output_tokens: header("x-amzn-bedrock-output-token-count"),
+                cache_read_tokens: header("x-amzn-bedrock-cache-read-input-token-count"),
+                cache_write_tokens: header("x-amzn-bedrock-cache-write-input-token-count"),
+            },
             end,
         };
         self.feed(Event::ResponseHeaders(head), Site::Other);
     }
 
+    /// `size` is what has come since the last time: nothing of an answer is held.
     fn response_body(&mut self, size: usize, end: bool) {
-        let wanted = self.exchange.as_ref().is_some_and(Exchange::reads_answer);
-        let slice = if wanted { host::response_body(0, size.min(host::SLICE)) } else { Vec::new() };
-        self.feed(Event::ResponseBody { len: size as u64, slice: &slice, end }, Site::Other);
+        let mut passed = 0;
+        loop {
+            let wanted = self.exchange.as_ref().is_some_and(Exchange::reads_answer);
+            let left = size.saturating_sub(passed);
+            let slice = if wanted { host::response_body(passed, left.min(host::SLICE)) } else { Vec::new() };
+            // Whoever does not read it, or gets nothing where something was announced, has it all behind him.
+            let len = if slice.is_empty() { left } else { slice.len() };
+            passed = passed.saturating_add(len);
+            let last = passed >= size;
+            self.feed(Event::ResponseBody { len: len as u64, slice: &slice, end: last && end }, Site::Other);
+            if last {
+                return;
+            }
+        }
     }
 
     fn closed(&mut self) {

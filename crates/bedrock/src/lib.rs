@@ -5,7 +5,7 @@
 //!
 //! * [`recognise`] reads a request's head: host, method, raw path, headers.
 //! * [`Extractor`] reads a request's body while its slices arrive.
-//! * [`answer`] reads an answer's head.
+//! * [`answer`] reads an answer: its head, and what its body says of usage while it passes.
 
 pub mod answer;
 pub mod body;
@@ -17,7 +17,9 @@ pub mod model;
 pub mod operation;
 mod path;
 mod recognise;
+mod unbase64;
 
+pub use answer::{AnswerFlaw, AnswerHead, AnswerReader, AnswerSummary, TokenUsage};
 pub use body::{Body, BodyPlan, Extractor, Limits, PayloadKind};
 pub use call::{AgentRef, ApiShape, Call, Entrance, GatewayEndpoint, Head, Problem, ProblemCode, Refused};
 pub use credential::{Credential, CredentialKind, SignatureParts};

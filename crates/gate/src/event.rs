@@ -1,7 +1,7 @@
 //! What happens to an exchange.
 
 use crate::config::Gate;
-use portcullis_bedrock::Head;
+use portcullis_bedrock::{AnswerHead, Head};
 
 /// The time of an event. The monotonic clock measures, the Unix clock dates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -117,6 +117,8 @@ pub struct ResponseHead<'a> {
     pub aws_request_id: Option<&'a [u8]>,
     /// `x-amzn-errortype`.
     pub error_type: Option<&'a [u8]>,
+    /// What its body is read by.
+    pub body: AnswerHead<'a>,
     /// The answer ends with its headers.
     pub end: bool,
 }

@@ -41,7 +41,7 @@ pub use metric::Metric;
 pub use outbox::{MAX_BATCH, MAX_QUEUED, Outbox};
 pub use outcome::EndReason;
 pub use permit::Permit;
-pub use portcullis_bedrock::Head;
+pub use portcullis_bedrock::{AnswerHead, Head};
 pub use portcullis_protocol::DECISION_ID_HEADER;
 pub use refusal::LocalReply;
 pub use selftest::{SELF_TEST_HEADER, SELF_TEST_PATH, SelfTest, SelfTestResult};

@@ -65,6 +65,10 @@ metrics! {
     FailOpen = "portcullis.fail_open",
     /// Clients that went away while their call was held.
     GoneWhileHeld = "portcullis.gone_while_held",
+    /// Event streams of AWS's that ended within a frame, or had a wrong checksum.
+    StreamBroken = "portcullis.answers.stream_broken",
+    /// Answers whose usage is not known because they could not be read.
+    AnswerUnread = "portcullis.answers.unread",
     /// Self-tests in which headers were held.
     SelfTestHeld = "portcullis.selftest.held",
     /// Self-tests in which the request went through.

@@ -13,6 +13,11 @@ use serde_json::Value;
 /// | `[[stall]]` | a stream stops in its middle and stays open; an answer that is not streamed never comes |
 /// | `[[pace:MS]]` | milliseconds between the events of this stream |
 /// | `[[words:N]]` | the answer has N words |
+/// | `[[tokens:IN,OUT,READ,WRITE]]` | the answer says so many tokens: input, output, read from and written to the cache; those at the end may be left out |
+/// | `[[no-usage]]` | an answer of Converse, or one in the shapes of OpenAI, Mistral or Cohere, says nothing of tokens |
+/// | `[[gzip]]` | an answer in one piece says that it is compressed (it is not) |
+/// | `[[bad-crc]]` | the frame in the middle of an event stream has a wrong checksum |
+/// | `[[short]]` | an event stream ends in the middle of a frame, in good order otherwise |
 /// | `[[guardrail]]` | an attached guardrail intervenes |
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Directives {
@@ -30,6 +35,16 @@ pub struct Directives {
     pub pace_ms: Option<u64>,
     /// Words in the answer.
     pub words: Option<usize>,
+    /// What the answer says of tokens.
+    pub tokens: Option<[u64; 4]>,
+    /// Say nothing of tokens.
+    pub no_usage: bool,
+    /// Say that the answer is compressed.
+    pub gzip: bool,
+    /// Spoil a checksum.
+    pub bad_crc: bool,
+    /// End within a frame.
+    pub short: bool,
     /// Let the attached guardrail intervene.
     pub guardrail: bool,
     /// The text without the marks.
@@ -68,6 +83,11 @@ impl Directives {
             ("stall", "") => self.stall = true,
             ("pace", ms) => self.pace_ms = Some(ms.parse().ok()?),
             ("words", n) => self.words = Some(n.parse().ok()?),
+            ("tokens", numbers) => self.tokens = Some(four(numbers)?),
+            ("no-usage", "") => self.no_usage = true,
+            ("gzip", "") => self.gzip = true,
+            ("bad-crc", "") => self.bad_crc = true,
+            ("short", "") => self.short = true,
             ("guardrail", "") => self.guardrail = true,
             _ => return None,
         }
@@ -92,6 +112,16 @@ impl Directives {
     }
 }
 
+/// Up to four numbers, the rest 0.
+fn four(numbers: &str) -> Option<[u64; 4]> {
+    let mut all = [0; 4];
+    let mut places = all.iter_mut();
+    for number in numbers.split(',') {
+        *places.next()? = number.trim().parse().ok()?;
+    }
+    Some(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Directives;
@@ -99,7 +129,7 @@ mod tests {
 
     #[test]
     fn reads_marks() {
-        let text = r#"a [[tool:transfer_funds {"amount": 1, "note": "]] [[x"}]][[tool:ping]] b [[error:429]] [[unknown]] [[pace:7]]"#;
+        let text = r#"a [[tool:transfer_funds {"amount": 1, "note": "]] [[x"}]][[tool:ping]] b [[error:429]] [[unknown]] [[pace:7]][[tokens:1,2,3]]"#;
         let found = Directives::read(text);
         println!("{found:?}");
         assert_eq!(
@@ -111,12 +141,21 @@ mod tests {
         );
         assert_eq!(found.error, Some(429));
         assert_eq!(found.pace_ms, Some(7));
+        assert_eq!(found.tokens, Some([1, 2, 3, 0]));
         assert_eq!(found.rest, "a  b  [[unknown]] ");
     }
 
     #[test]
     fn leaves_broken_marks() {
-        for text in ["[[", "[[tool:x {\"a\":]]", "[[error:abc]]", "[[cut:now]]", "]]"] {
+        for text in [
+            "[[",
+            "[[tool:x {\"a\":]]",
+            "[[error:abc]]",
+            "[[cut:now]]",
+            "[[tokens:1,x]]",
+            "[[tokens:1,2,3,4,5]]",
+            "]]",
+        ] {
             assert_eq!(
                 Directives::read(text),
                 Directives { rest: text.to_owned(), ..Directives::default() },

@@ -3,17 +3,17 @@
 use std::fmt;
 
 /// Deepest nesting. AWS's own limit is not published; no SDK call comes near it.
-pub(super) const MAX_DEPTH: u8 = 128;
+pub(crate) const MAX_DEPTH: u8 = 128;
 /// Longest key, in bytes after unescaping.
-pub(super) const MAX_KEY: usize = 4_096;
+pub(crate) const MAX_KEY: usize = 4_096;
 /// Longest number, in bytes. The longest exact `f64` has under 800.
-pub(super) const MAX_NUMBER: usize = 1_024;
+pub(crate) const MAX_NUMBER: usize = 1_024;
 /// Keys of all objects that are open at once.
-pub(super) const MAX_OPEN_KEYS: usize = 65_536;
+pub(crate) const MAX_OPEN_KEYS: usize = 65_536;
 
 /// One reason to refuse a body. Text for people; [`crate::ProblemCode`] is what programs read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(crate) enum Flaw {
     // RFC 8259.
     ByteOrderMark,
     Unexpected(Expected),
@@ -41,7 +41,7 @@ pub(super) enum Flaw {
 
 /// What should have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expected {
+pub(crate) enum Expected {
     Value,
     Key,
     Colon,
@@ -84,7 +84,7 @@ impl fmt::Display for Flaw {
 
 /// A flaw and the byte it was seen at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) flaw: Flaw,
-    pub(super) offset: u64,
+pub(crate) struct Fault {
+    pub(crate) flaw: Flaw,
+    pub(crate) offset: u64,
 }

@@ -190,7 +190,7 @@ fn brings_tool_result(kind: &[u8]) -> bool {
 }
 
 /// A number of tokens, rounded up: `4096`, `4096.0`, `4.096e3`. What is too large is the largest.
-fn tokens(number: &[u8]) -> Option<u64> {
+pub(crate) fn tokens(number: &[u8]) -> Option<u64> {
     let number = std::str::from_utf8(number).ok()?;
     if let Ok(tokens) = number.parse() {
         return Some(tokens);

@@ -12,14 +12,14 @@
 //! bytes, numbers of 1,024, 65,536 keys in the objects open at once; a body beyond them is refused, not waved through.
 
 mod facts;
-mod flaw;
-mod interpreter;
+pub(crate) mod flaw;
+pub(crate) mod interpreter;
 mod nested;
 mod path;
 mod scan;
 mod shape;
 mod tables;
-mod tokenizer;
+pub(crate) mod tokenizer;
 mod value;
 
 use crate::call::{Problem, ProblemCode};

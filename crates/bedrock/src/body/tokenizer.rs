@@ -7,12 +7,12 @@ mod grammar;
 
 use super::flaw::{Expected, Fault, Flaw, MAX_NUMBER};
 use super::scan::plain_run;
-pub(super) use grammar::{Container, Literal};
+pub(crate) use grammar::{Container, Literal};
 use grammar::{Nesting, Number, Partial, Role, State, byte_order_mark, simple_escape};
 use std::str::from_utf8;
 
 /// Takes what the tokenizer reads, in document order.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     /// `{` or `[`.
     fn open(&mut self, container: Container) -> Result<(), Flaw>;
     /// `}` or `]`.
@@ -41,7 +41,7 @@ pub(super) trait Sink {
 
 /// The tokenizer. One document; spent after an error.
 #[derive(Debug, Clone)]
-pub(super) struct Tokenizer {
+pub(crate) struct Tokenizer {
     state: State,
     nesting: Nesting,
     partial: Partial,
@@ -70,7 +70,7 @@ impl Default for Tokenizer {
 
 impl Tokenizer {
     /// Reads the next slice.
-    pub(super) fn push<S: Sink>(&mut self, slice: &[u8], sink: &mut S) -> Result<(), Fault> {
+    pub(crate) fn push<S: Sink>(&mut self, slice: &[u8], sink: &mut S) -> Result<(), Fault> {
         let mut rest = slice;
         while !rest.is_empty() {
             if let Err(flaw) = self.step(&mut rest, slice.len(), sink) {
@@ -82,7 +82,7 @@ impl Tokenizer {
     }
 
     /// Ends the document.
-    pub(super) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), Fault> {
+    pub(crate) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), Fault> {
         let ended = match self.state {
             // Only at the top level can a number end with the document.
             State::Number(number) if self.nesting.depth == 0 && number.whole() => sink.number_close(),

@@ -11,7 +11,7 @@ use crate::permit::Permit;
 use crate::question::Question;
 use crate::refusal::Refusal;
 use crate::strip::Strip;
-use portcullis_bedrock::ApiShape;
+use portcullis_bedrock::{ApiShape, Operation};
 use portcullis_protocol::{OutcomeKind, Verdict};
 
 pub(super) const FIRST: Token = Token(1);
@@ -29,7 +29,14 @@ pub(super) struct Asking {
     pub(super) deadline_us: u64,
     attempt: Attempt,
     strip: Option<Strip>,
-    shape: ApiShape,
+    api: Api,
+}
+
+/// What was called: in whose words to refuse it, and how to read its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Api {
+    pub(super) shape: ApiShape,
+    pub(super) operation: Option<&'static Operation>,
 }
 
 /// What the control plane has been asked, and so what it may still ask for: text once, a hold once, in any order.
@@ -51,12 +58,7 @@ enum Said {
 }
 
 /// Asks about a sound call.
-pub(super) fn begin(
-    mut question: Question,
-    strip: Option<Strip>,
-    shape: ApiShape,
-    step: &mut Step<'_>,
-) -> Phase {
+pub(super) fn begin(mut question: Question, strip: Option<Strip>, api: Api, step: &mut Step<'_>) -> Phase {
     let timeout_us = step.around.gate.decision_timeout_us;
     if step.around.wants_text {
         question.with_text();
@@ -65,7 +67,7 @@ pub(super) fn begin(
     let question = Box::new(question);
     let said = if step.around.wants_text { Said::WithText(question) } else { Said::Bare(question) };
     let deadline_us = step.now_us().saturating_add(timeout_us);
-    Phase::Asking(Box::new(Asking { token: FIRST, deadline_us, attempt: Attempt::First(said), strip, shape }))
+    Phase::Asking(Box::new(Asking { token: FIRST, deadline_us, attempt: Attempt::First(said), strip, api }))
 }
 
 impl Asking {
@@ -108,7 +110,7 @@ impl Asking {
         };
         step.count(Metric::NeedText);
         step.out.push(Effect::WantsText(true));
-        let Self { token, deadline_us, attempt, strip, shape } = self;
+        let Self { token, deadline_us, attempt, strip, api } = self;
         let mut question = attempt.question();
         let token = token.next();
         let left_us = deadline_us.saturating_sub(step.now_us());
@@ -116,7 +118,7 @@ impl Asking {
         question.wait(left_us);
         step.dispatch(token, question.encode(), left_us);
         let attempt = again(Said::WithText(question));
-        Phase::Asking(Box::new(Self { token, deadline_us, attempt, strip, shape }))
+        Phase::Asking(Box::new(Self { token, deadline_us, attempt, strip, api }))
     }
 
     /// The control plane waits for a person: the same question once more, with time for him.
@@ -129,7 +131,7 @@ impl Asking {
         step.count(Metric::Hold);
         let took = step.trace.answered(step.around.now);
         step.out.push(Effect::DecisionTook(took));
-        let Self { token, attempt, strip, shape, .. } = self;
+        let Self { token, attempt, strip, api, .. } = self;
         let wait_us = step.hold_us(seconds);
         let mut question = attempt.question();
         question.held(approval_id);
@@ -138,7 +140,7 @@ impl Asking {
         step.dispatch(token, question.encode(), wait_us);
         let deadline_us = step.now_us().saturating_add(wait_us);
         let attempt = Attempt::Held(again(question));
-        Phase::Asking(Box::new(Self { token, deadline_us, attempt, strip, shape }))
+        Phase::Asking(Box::new(Self { token, deadline_us, attempt, strip, api }))
     }
 
     fn decided(self, judged: Judged, step: &mut Step<'_>) -> Phase {
@@ -168,7 +170,7 @@ impl Asking {
                 Refusal::Undecided(Fault::UnknownVerdict)
             }
         };
-        step.refuse(self.shape, &refusal, Some(decision_id))
+        step.refuse(self.api.shape, &refusal, Some(decision_id))
     }
 
     fn fault(self, fault: Fault, step: &mut Step<'_>) -> Phase {
@@ -179,7 +181,7 @@ impl Asking {
             Attempt::Held(_) => Standing::Held,
         };
         match settle(step.around.gate, standing, fault) {
-            Settled::Refuse => step.refuse(self.shape, &Refusal::Undecided(fault), None),
+            Settled::Refuse => step.refuse(self.api.shape, &Refusal::Undecided(fault), None),
             Settled::FailOpen(proof) => {
                 step.count(Metric::FailOpen);
                 step.out.push(Effect::Unaudited);
@@ -194,7 +196,7 @@ impl Asking {
         }
         let kept = permit.keep();
         step.out.push(Effect::Resume(permit));
-        Phase::Allowed(Allowed::new(kept))
+        Phase::Allowed(Allowed::new(kept, self.api.operation))
     }
 }
 

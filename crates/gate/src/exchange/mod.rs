@@ -154,8 +154,8 @@ impl Exchange {
         matches!(self.phase, Phase::Answered(_))
     }
 
-    /// Whether the bytes of the answer's body are wanted in [`Event::ResponseBody`]: small error answers whose type is
-    /// not in a header.
+    /// Whether the bytes of the answer's body are wanted in [`Event::ResponseBody`]: of answers that may say what they used,
+    /// and of small errors whose type is not in a header. They are read as they pass, and not kept.
     #[must_use]
     pub fn reads_answer(&self) -> bool {
         matches!(&self.phase, Phase::Answering(answering) if answering.reads_body())

@@ -1,6 +1,6 @@
 //! From headers to a complete body.
 
-use super::asking;
+use super::asking::{self, Api};
 use super::recording::{self, Rest, Suspect};
 use super::{Phase, Step};
 use crate::effect::Effect;
@@ -133,10 +133,10 @@ impl Reading {
 impl HeadFacts {
     fn ask(self, read: Read, step: &mut Step<'_>) -> Phase {
         let Self { heading, call, metadata, strip } = self;
-        let shape = call.shape;
+        let api = Api { shape: call.shape, operation: call.operation };
         let question = Question::new(&step.trace.call_id, step.around.gate, heading, call, metadata, read);
         step.trace.credential = Some(question.credential());
-        asking::begin(question, strip, shape, step)
+        asking::begin(question, strip, api, step)
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) fn agent(ask: &Ask<'_>) -> Reply {
         let input = json!({"traceId": "t-1", "type": "ORCHESTRATION", "foundationModel": model, "text": ask.directives.rest});
         events.push(("trace", part(json!({"orchestrationTrace": {"modelInvocationInput": input}}))));
         let usage = json!({"inputTokens": said.input_tokens, "outputTokens": said.output_tokens});
-        let output = json!({"traceId": "t-1", "metadata": {"usage": usage}});
+        let metadata = if said.counted { json!({"usage": usage}) } else { json!({}) };
+        let output = json!({"traceId": "t-1", "metadata": metadata});
         events.push(("trace", part(json!({"orchestrationTrace": {"modelInvocationOutput": output}}))));
     }
     if said.tools.is_empty() {

@@ -32,7 +32,8 @@ pub(super) fn message(ask: &Ask<'_>, said: &Said) -> Value {
 fn usage(said: &Said) -> Value {
     json!({
         "input_tokens": said.input_tokens, "output_tokens": said.output_tokens,
-        "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": said.cache_read_tokens,
+        "cache_creation_input_tokens": said.cache_write_tokens,
     })
 }
 

@@ -25,7 +25,10 @@ pub(super) fn stream(ask: &Ask<'_>) -> Reply {
     }
     let said = Said::new(ask, guardrail(ask).is_some());
     let mut events = events(&said);
-    let mut metadata = json!({"usage": said.usage(), "metrics": {"latencyMs": 42}, "p": "abcdefgh"});
+    let mut metadata = json!({"metrics": {"latencyMs": 42}, "p": "abcdefgh"});
+    if said.counted {
+        metadata["usage"] = said.usage();
+    }
     if let Some(trace) = trace(ask, &said) {
         metadata["trace"] = trace;
     }
@@ -47,11 +50,14 @@ pub(super) fn message(said: &Said) -> Value {
     for tool in &said.tools {
         content.push(json!({"toolUse": {"toolUseId": tool.id, "name": tool.name, "input": tool.input}}));
     }
-    json!({
+    let mut body = json!({
         "output": {"message": {"role": "assistant", "content": content}},
         "stopReason": said.stop("guardrail_intervened", "tool_use", "end_turn"),
-        "usage": said.usage(),
-    })
+    });
+    if said.counted {
+        body["usage"] = said.usage();
+    }
+    body
 }
 
 /// The answer as events, up to and with `messageStop`.

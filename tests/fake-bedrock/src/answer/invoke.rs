@@ -19,12 +19,15 @@ pub(super) fn whole(ask: &Ask<'_>) -> Reply {
     let model = ask.model.as_deref().unwrap_or_default();
     let mut body = Family::of(model, &ask.json).whole(ask, &said);
     mark(ask, &said, &mut body);
-    Reply::ok(&body)
+    let reply = Reply::ok(&body).header("x-amzn-bedrock-invocation-latency", "42");
+    if !said.counted {
+        return reply;
+    }
+    reply
         .header("x-amzn-bedrock-input-token-count", said.input_tokens.to_string())
         .header("x-amzn-bedrock-output-token-count", said.output_tokens.to_string())
-        .header("x-amzn-bedrock-cache-read-input-token-count", "0")
-        .header("x-amzn-bedrock-cache-write-input-token-count", "0")
-        .header("x-amzn-bedrock-invocation-latency", "42")
+        .header("x-amzn-bedrock-cache-read-input-token-count", said.cache_read_tokens.to_string())
+        .header("x-amzn-bedrock-cache-write-input-token-count", said.cache_write_tokens.to_string())
 }
 
 pub(super) fn stream(ask: &Ask<'_>) -> Reply {
@@ -35,10 +38,14 @@ pub(super) fn stream(ask: &Ask<'_>) -> Reply {
     let model = ask.model.as_deref().unwrap_or_default();
     let mut chunks = Family::of(model, &ask.json).chunks(ask, &said);
     if let Some(last) = chunks.last_mut() {
-        last["amazon-bedrock-invocationMetrics"] = json!({
-            "inputTokenCount": said.input_tokens, "outputTokenCount": said.output_tokens,
-            "invocationLatency": 42, "firstByteLatency": 7,
-        });
+        if said.counted {
+            last["amazon-bedrock-invocationMetrics"] = json!({
+                "inputTokenCount": said.input_tokens, "outputTokenCount": said.output_tokens,
+                "cacheReadInputTokenCount": said.cache_read_tokens,
+                "cacheWriteInputTokenCount": said.cache_write_tokens,
+                "invocationLatency": 42, "firstByteLatency": 7,
+            });
+        }
         mark(ask, &said, last);
     }
     let event =

@@ -153,6 +153,9 @@ fn ordered_error(ask: &Ask<'_>, status: u16) -> Reply {
 /// `[[cut]]` and `[[stall]]` for an answer in one piece.
 fn disturbed(ask: &Ask<'_>, mut reply: Reply) -> Reply {
     reply.hang = ask.directives.stall;
+    if ask.directives.gzip {
+        reply = reply.header("content-encoding", "gzip");
+    }
     match reply.steps.front() {
         Some(Step::Data(bytes)) if ask.directives.cut => {
             let length = bytes.len().to_string();

@@ -32,10 +32,12 @@ pub(super) fn responses(ask: &Ask<'_>) -> Reply {
             "arguments": tool.input.to_string(), "status": "completed",
         }));
     }
-    let total = said.input_tokens + said.output_tokens;
     let body = json!({
         "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": ask.model, "output": output,
-        "usage": {"input_tokens": said.input_tokens, "output_tokens": said.output_tokens, "total_tokens": total},
+        "usage": {
+            "input_tokens": said.prompt_tokens(), "output_tokens": said.output_tokens, "total_tokens": said.total(),
+            "input_tokens_details": {"cached_tokens": said.cache_read_tokens},
+        },
     });
     if ask.json.get("stream") != Some(&Value::Bool(true)) {
         return Reply::ok(&body);
@@ -67,8 +69,8 @@ pub(super) fn completion(ask: &Ask<'_>, said: &Said) -> Value {
 
 fn usage(said: &Said) -> Value {
     json!({
-        "prompt_tokens": said.input_tokens, "completion_tokens": said.output_tokens,
-        "total_tokens": said.input_tokens + said.output_tokens,
+        "prompt_tokens": said.prompt_tokens(), "completion_tokens": said.output_tokens,
+        "total_tokens": said.total(), "prompt_tokens_details": {"cached_tokens": said.cache_read_tokens},
     })
 }
 
@@ -98,7 +100,9 @@ pub(super) fn chunks(ask: &Ask<'_>, said: &Said) -> Vec<Value> {
         }
     }
     let mut last = chunk(json!({}), json!(said.stop("content_filter", "tool_calls", "stop")));
-    last["usage"] = usage(said);
+    if said.counted {
+        last["usage"] = usage(said);
+    }
     chunks.push(last);
     chunks
 }

@@ -22,6 +22,10 @@ pub(super) struct Said {
     pub(super) blocked: bool,
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
+    pub(super) cache_read_tokens: u64,
+    pub(super) cache_write_tokens: u64,
+    /// The answer says of tokens.
+    pub(super) counted: bool,
 }
 
 impl Said {
@@ -39,7 +43,19 @@ impl Said {
             if blocked { Vec::new() } else { orders.tools.iter().enumerate().map(tool_call).collect() };
         let tool_tokens: u64 = tools.iter().map(|tool| prompt::tokens_of(&tool.input.to_string())).sum();
         let output_tokens = prompt::tokens_of(&text) + tool_tokens;
-        Self { text, tools, blocked, input_tokens: ask.input_tokens, output_tokens }
+        let [input_tokens, output_tokens, cache_read_tokens, cache_write_tokens] =
+            orders.tokens.unwrap_or([ask.input_tokens, output_tokens, 0, 0]);
+        let counted = !orders.no_usage;
+        Self {
+            text,
+            tools,
+            blocked,
+            input_tokens,
+            output_tokens,
+            cache_read_tokens,
+            cache_write_tokens,
+            counted,
+        }
     }
 
     /// The text in pieces of one word.
@@ -58,12 +74,25 @@ impl Said {
         }
     }
 
+    /// Converse's `usage`.
     pub(super) fn usage(&self) -> Value {
         json!({
             "inputTokens": self.input_tokens,
             "outputTokens": self.output_tokens,
-            "totalTokens": self.input_tokens + self.output_tokens,
+            "totalTokens": self.total(),
+            "cacheReadInputTokens": self.cache_read_tokens,
+            "cacheWriteInputTokens": self.cache_write_tokens,
         })
+    }
+
+    /// All tokens.
+    pub(super) fn total(&self) -> u64 {
+        self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+    }
+
+    /// Input tokens as OpenAI counts them: with those from the cache.
+    pub(super) fn prompt_tokens(&self) -> u64 {
+        self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
     }
 }
 

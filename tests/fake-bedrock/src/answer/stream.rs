@@ -11,7 +11,20 @@ const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 
 /// An AWS event stream of these events.
 pub(super) fn events(ask: &Ask<'_>, events: Vec<(&'static str, Value)>) -> Reply {
-    let frames = events.into_iter().map(|(name, payload)| frame("event", name, &payload)).collect();
+    let mut frames: Vec<Bytes> =
+        events.into_iter().map(|(name, payload)| frame("event", name, &payload)).collect();
+    let middle = frames.len() / 2;
+    if let Some(spoilt) = frames.get_mut(middle).filter(|_| ask.directives.bad_crc) {
+        let mut bytes = spoilt.to_vec();
+        if let Some(last) = bytes.last_mut() {
+            *last = !*last;
+        }
+        *spoilt = bytes.into();
+    }
+    if let Some(halved) = frames.get_mut(middle).filter(|_| ask.directives.short) {
+        *halved = halved.slice(..halved.len() / 2);
+        frames.truncate(middle + 1);
+    }
     let exception = ask.directives.exception.as_deref();
     let exception =
         exception.map(|name| frame("exception", name, &json!({"message": "exception on demand"})));

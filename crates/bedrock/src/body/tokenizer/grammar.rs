@@ -4,14 +4,14 @@ use crate::body::flaw::{Flaw, MAX_DEPTH};
 
 /// A container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::body) enum Container {
+pub(crate) enum Container {
     Object,
     Array,
 }
 
 /// A word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::body) enum Literal {
+pub(crate) enum Literal {
     True,
     False,
     Null,

@@ -132,6 +132,8 @@ pub(super) struct World {
     pub(super) added: Vec<(&'static str, String)>,
     pub(super) stripped: Vec<crate::Strip>,
     pub(super) closed: bool,
+    /// What the next answer's head says of its body.
+    pub(super) answer: crate::AnswerHead<'static>,
     body_over: bool,
     answered_by_envoy: bool,
     pub(super) started: bool,
@@ -161,6 +163,7 @@ impl World {
             added: Vec::new(),
             stripped: Vec::new(),
             closed: false,
+            answer: crate::AnswerHead::default(),
             body_over: false,
             answered_by_envoy: false,
             started: false,
@@ -384,6 +387,7 @@ impl World {
             origin,
             aws_request_id: upstream.then_some(b"aws-1"),
             error_type: None,
+            body: self.answer,
             end,
         };
         self.answered_by_envoy = self.resumed == 0 && self.replies.is_empty();

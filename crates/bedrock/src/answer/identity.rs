@@ -1,4 +1,4 @@
-//! What an answer's head says.
+//! What an answer's head says of the caller's identity, and its error.
 
 use crate::credential::CredentialKind;
 

@@ -1,0 +1,23 @@
+//! Reading an answer while it passes.
+//!
+//! ```text
+//! head ──▶ AnswerReader ─ JSON ──────────────────────────▶ Document ─┐
+//!               │        ├ server-sent events ▶ Events ──▶ Document ─┼▶ Tally ─▶ AnswerSummary
+//!   slice ──────┘        └ AWS event stream ─▶ Frames ───▶ Document ─┘
+//! ```
+//!
+//! Nothing of an answer is kept but numbers: strings pass by unread, a frame's payload is read as it comes, its headers are
+//! the only thing that waits for its rest. What a frame says counts when its checksum is right, and not before.
+
+mod counts;
+mod document;
+mod events;
+mod frames;
+mod identity;
+mod places;
+mod reader;
+mod stream;
+
+pub use counts::TokenUsage;
+pub use identity::{IdentityCheck, error_type, identity_check, identity_check_of};
+pub use reader::{AnswerFlaw, AnswerHead, AnswerReader, AnswerSummary};
