@@ -177,6 +177,7 @@ fn answers() {
         (301, None, Silent),
         (403, Some("UnrecognizedClientException"), Rejected),
         (403, Some("InvalidSignatureException"), Rejected),
+        (200, Some("ThrottlingException"), Confirmed),
         (403, Some("SignatureDoesNotMatch"), Rejected),
         (403, Some("MissingAuthenticationTokenException"), Rejected),
         (403, Some("ExpiredTokenException"), Rejected),

@@ -60,7 +60,8 @@ pub fn identity_check(status: u16, error_type: Option<&str>) -> IdentityCheck {
     match (status, error_type) {
         (400..=499, Some(error)) if REJECTED.contains(&error) => IdentityCheck::Rejected,
         (400..=499, Some(error)) if CONFIRMED.contains(&error) => IdentityCheck::Confirmed,
-        (200..=299, None) => IdentityCheck::Confirmed,
+        // Whatever its stream said later.
+        (200..=299, _) => IdentityCheck::Confirmed,
         _ => IdentityCheck::Silent,
     }
 }

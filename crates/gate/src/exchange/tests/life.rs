@@ -3,7 +3,7 @@
 use super::world::{Answer, BODY, HOST, Request, World};
 use crate::effect::Flow;
 use crate::metric::Metric;
-use portcullis_protocol::OutcomeKind;
+use portcullis_protocol::{Outcome, OutcomeKind, Usage};
 
 fn asked(request: &Request) -> World {
     let mut world = World::pass_through("closed");
@@ -254,6 +254,64 @@ fn a_cut_answer_has_failed() {
     let outcome = world.outcome();
     assert_eq!((outcome.outcome, outcome.reason.as_deref()), (OutcomeKind::Failed, Some("upstream_reset")));
     assert_eq!((outcome.status, outcome.response_bytes, outcome.forwarded), (Some(200), 5, true));
+}
+
+/// A frame of an event stream without headers: `metadata` would need one, so it says nothing.
+const FRAME: &[u8] = b"\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2\x48\xeb\x7d\x98\xc8\xff";
+
+fn answered(content_type: &'static str, encoding: Option<&'static str>, body: &[u8]) -> Outcome {
+    let mut world = asked(&Request::converse());
+    world.answer(Answer::Allow);
+    world.answer = crate::AnswerHead {
+        content_type: Some(content_type.as_bytes()),
+        content_encoding: encoding.map(str::as_bytes),
+        ..crate::AnswerHead::default()
+    };
+    world.response(200, true, body.is_empty());
+    body.iter().for_each(|byte| world.response_body(&[*byte], false));
+    world.response_trailers();
+    world.close("via_upstream", 0);
+    println!("{:?}", world.outcome());
+    world.outcome().clone()
+}
+
+#[test]
+fn an_answer_is_read_for_what_it_used_while_it_passes() {
+    let body = br#"{"usage": {"inputTokens": 11, "outputTokens": 7, "cacheReadInputTokens": 5, "cacheWriteInputTokens": 6},
+        "output": {"message": {"content": [{"toolUse": {"name": "a"}}]}}}"#;
+    let outcome = answered("application/json", None, body);
+    let expected = Usage {
+        input_tokens: 11,
+        output_tokens: 7,
+        cache_read_tokens: 5,
+        cache_write_tokens: 6,
+        tool_calls: 1,
+    };
+    assert_eq!(outcome.usage, Some(expected));
+    assert_eq!((outcome.outcome, outcome.reason), (OutcomeKind::Completed, None));
+    assert_eq!(answered("application/json", None, b"{}").usage, None, "unknown is not 0");
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_says_why_its_usage_is_not_known() {
+    for (kind, encoding, body, outcome, reason) in [
+        ("application/json", Some("gzip"), &b"\x1f\x8b"[..], OutcomeKind::Completed, Some("answer_encoded")),
+        ("application/json", None, b"<html>", OutcomeKind::Completed, Some("answer_unreadable")),
+        ("application/json", None, b"", OutcomeKind::Completed, None),
+        ("application/vnd.amazon.eventstream", None, FRAME, OutcomeKind::Completed, None),
+        ("application/vnd.amazon.eventstream", None, b"", OutcomeKind::Completed, None),
+        (
+            "application/vnd.amazon.eventstream",
+            None,
+            &FRAME[..9],
+            OutcomeKind::Failed,
+            Some("stream_truncated"),
+        ),
+        ("application/vnd.amazon.eventstream", None, &FRAME[1..], OutcomeKind::Failed, Some("stream_broken")),
+    ] {
+        let got = answered(kind, encoding, body);
+        assert_eq!((got.outcome, got.reason.as_deref(), got.usage), (outcome, reason, None));
+    }
 }
 
 #[test]
