@@ -1,18 +1,25 @@
 //! The compiled bundle.
 
+use crate::approval::ApprovalDefaults;
+use crate::charge::{Estimate, Limit};
 use crate::decision::Effect;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::directory::Directory;
 use crate::identity::{Claim, Principal};
 use crate::index::Index;
+use crate::limit::LimitSpec;
 use crate::load::files::{self, MANIFEST, Role};
 use crate::load::manifest;
+use crate::load::routes;
 use crate::load::rules::Rules;
 use crate::predicate::Predicate;
+use crate::price::PriceTable;
+use crate::routes::Route;
 use crate::rule::{Rule, RuleInfo};
 use crate::source::node;
 use crate::source::read::closest;
 use crate::source::report::Report;
+use std::sync::Arc;
 
 /// One file of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +37,14 @@ pub struct Bundle {
     version: String,
     digest: String,
     pub(crate) default: Effect,
+    pub(crate) shadow: bool,
     directory: Directory,
+    pub(crate) approvals: ApprovalDefaults,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) limit_specs: Vec<Arc<LimitSpec>>,
+    pub(crate) prices: Option<PriceTable>,
+    pub(crate) estimate: Estimate,
     pub(crate) rules: Vec<Rule>,
     pub(crate) index: Index,
     wants_text: bool,
@@ -58,10 +72,14 @@ pub fn compile(files: &[SourceFile]) -> Result<Bundle, LoadError> {
         }
         let Some(root) = node::parse(&file.path, &file.bytes, &mut report) else { continue };
         match role {
-            Role::Manifest => manifest = manifest::read(&root, &mut report),
+            Role::Manifest => manifest = manifest::read(&root, &mut rules, &mut report),
             Role::Rules => rules.read_file(&file.path, &root, &mut report),
             Role::Other => {}
         }
+    }
+    if let Some(manifest) = &manifest {
+        routes::check_selectors(&rules, &manifest.routes, &mut report);
+        manifest.limits.check_prices(manifest.prices.as_ref(), &mut report);
     }
     match manifest {
         Some(manifest) if !report.has_errors() => Ok(assemble(files, manifest, rules, report)),
@@ -79,7 +97,14 @@ fn assemble(files: &[SourceFile], manifest: manifest::Manifest, rules: Rules, mu
         name: manifest.name,
         version: manifest.version,
         default: manifest.default,
+        shadow: manifest.shadow,
         directory: manifest.directory,
+        approvals: manifest.approvals,
+        routes: manifest.routes,
+        limit_specs: manifest.limits.limits.iter().map(|limit| Arc::clone(&limit.spec)).collect(),
+        limits: manifest.limits.limits,
+        prices: manifest.prices,
+        estimate: manifest.estimate,
         index: Index::new(&rules),
         wants_text: rules.iter().any(reads_text),
         rules,
@@ -164,18 +189,16 @@ impl Bundle {
         None
     }
 
-    /// What a call takes from the limits that apply to it, estimated before it is made. `decision` is what
-    /// [`Bundle::decide`] said of it.
+    /// Everything is let out: the bundle is in shadow mode.
     #[must_use]
-    pub fn charges(&self, call: &crate::Call, decision: &crate::Decision) -> Vec<crate::Charge> {
-        let (_, _) = (call, decision);
-        Vec::new()
+    pub fn is_shadow(&self) -> bool {
+        self.shadow
     }
 
-    /// Every limit, in load order.
+    /// What approvals are like where a rule does not say.
     #[must_use]
-    pub fn limits(&self) -> &[std::sync::Arc<crate::LimitSpec>] {
-        &[]
+    pub fn approval_defaults(&self) -> &ApprovalDefaults {
+        &self.approvals
     }
 
     /// What loads but deserves a look.

@@ -1,145 +1,222 @@
 //! One call, one verdict.
 
 use crate::bundle::Bundle;
+use crate::charge::{UNPRICED_RULE, UnpricedCall, as_if_of};
 use crate::decision::{Decision, Effect, MatchedRule};
 use crate::predicate::{Truth, View, all};
+use crate::routes::{ROUTE_RULE, Route};
 use crate::rule::Rule;
-use crate::{Call, Model, UNKNOWN_OPERATION};
+use crate::{Call, UNKNOWN_OPERATION};
 
 /// The built-in rule that denies calls to hosts and paths that the gate does not know.
 pub const UNKNOWN_OPERATION_RULE: &str = "portcullis/unknown-operation";
 
 impl Bundle {
-    /// Decides a call. The strictest rule that holds wins, the bundle's default where none does; shadowed and `log`
-    /// rules are noted and decide nothing. Check [`Decision::needs_text`] before using the result.
+    /// Decides a call. The strictest of what its route, the rules that hold and the prices say wins, the default of the route
+    /// or the bundle where nothing does; shadowed, `log` and `warn` rules are noted and decide nothing. A bundle in shadow
+    /// mode allows everything. Check [`Decision::needs_text`] before using the result.
     #[must_use]
     pub fn decide(&self, call: &Call) -> Decision {
-        per_model(call, |call| {
-            let view = View::of(call);
-            let mut tally = Tally::default();
-            for (number, rest) in self.index.candidates(&view) {
+        self.decide_with(call, |view, tally| {
+            for (number, rest) in self.index.candidates(view) {
                 if let Some(rule) = self.rules.get(number) {
                     let rest = rest.iter().filter_map(|place| rule.conditions.get(*place));
-                    tally.count(rule, all(rest, &view));
+                    tally.count(rule, all(rest, view));
                 }
             }
-            self.conclude(call, tally)
         })
     }
 
     /// The same without the index: what the index must agree with.
     #[cfg(test)]
     pub(crate) fn decide_naively(&self, call: &Call) -> Decision {
-        per_model(call, |call| {
-            let view = View::of(call);
-            let mut tally = Tally::default();
+        self.decide_with(call, |view, tally| {
             for rule in &self.rules {
-                tally.count(rule, all(rule.conditions.iter(), &view));
+                tally.count(rule, all(rule.conditions.iter(), view));
             }
-            self.conclude(call, tally)
         })
     }
 
-    fn conclude(&self, call: &Call, tally: Tally<'_>) -> Decision {
-        let unknown = call.operation.is_empty() || call.operation == UNKNOWN_OPERATION;
-        let enforced = self.verdict(unknown, tally.matched.iter().filter(|rule| !rule.shadow).copied());
-        let shadowed = self.verdict(unknown, tally.matched.iter().copied());
-        let message = match (enforced.effect, enforced.rule) {
-            (Effect::Deny, Deciding::Rule(rule)) => match &rule.message {
-                Some(message) => format!("portcullis: rule `{}`: {message}", rule.id),
-                None => format!("portcullis: rule `{}` blocks this call", rule.id),
-            },
-            (Effect::Deny, Deciding::UnknownOperation) => format!(
-                "portcullis: rule `{UNKNOWN_OPERATION_RULE}`: the gate does not know this host or path of Bedrock"
-            ),
-            (Effect::Deny, Deciding::Default) => {
-                format!("portcullis: no rule of bundle `{}` allows this call", self.name)
+    fn decide_with<'b>(&'b self, call: &Call, evaluate: impl Fn(&View<'_>, &mut Tally<'b>)) -> Decision {
+        let route = self.route_of(call);
+        per_model(call, |call| {
+            let view = View::of(call, route.map(|route| route.id.as_str()));
+            let mut tally = Tally::default();
+            if let Some(why) = route.and_then(|route| route.refusal(&view)) {
+                tally.built_in(ROUTE_RULE, why);
             }
-            _ => String::new(),
-        };
+            evaluate(&view, &mut tally);
+            self.conclude(&view, route, tally)
+        })
+    }
+
+    fn conclude(&self, view: &View<'_>, route: Option<&Route>, mut tally: Tally<'_>) -> Decision {
+        let unpriced = self.unpriced(view, route.map(|route| route.id.as_str()));
+        if let Some(UnpricedCall::Deny { shadow }) = unpriced {
+            tally.built_in(UNPRICED_RULE, "the model has no price, and a limit on cost applies".to_owned());
+            if let Some(last) = tally.claims.last_mut() {
+                last.shadow = shadow;
+            }
+        }
+        let unknown = view.call.operation.is_empty() || view.call.operation == UNKNOWN_OPERATION;
+        let fallback = self.fallback(unknown, route);
+        let enforced = strictest(unknown, &fallback, tally.claims.iter().filter(|claim| !claim.shadow));
+        let unshadowed = strictest(unknown, &fallback, tally.claims.iter());
+        // Of a bundle in shadow mode is told what it would do without: rules in shadow mode are that still.
+        let allowed = Claim { effect: Effect::Allow, shadow: false, by: By::Default };
+        let (enforced, unshadowed) = if self.shadow { (&allowed, enforced) } else { (enforced, unshadowed) };
+        let differs = unshadowed.effect != enforced.effect;
+        let mut matched: Vec<MatchedRule> =
+            tally.claims.iter().filter_map(|claim| claim.matched(self.shadow)).collect();
+        if unpriced == Some(UnpricedCall::Note) {
+            matched.push(MatchedRule { id: UNPRICED_RULE.to_owned(), effect: Effect::Warn, shadow: false });
+        }
         Decision {
             effect: enforced.effect,
-            rule: match enforced.rule {
-                Deciding::Rule(rule) => Some(rule.id.clone()),
-                Deciding::UnknownOperation => Some(UNKNOWN_OPERATION_RULE.to_owned()),
-                Deciding::Default => None,
-            },
-            route: None,
-            message,
-            matched: tally.matched.iter().map(|rule| rule.matched()).collect(),
-            shadow_effect: Some(shadowed.effect).filter(|effect| *effect != enforced.effect),
-            shadow_rule: None,
+            rule: enforced.id(),
+            route: route.map(|route| route.id.clone()),
+            message: self.message(enforced, route),
+            matched,
+            shadow_effect: differs.then_some(unshadowed.effect),
+            shadow_rule: if differs { unshadowed.id() } else { None },
             retry_after_seconds: None,
             approval: None,
             needs_text: tally.needs_text,
         }
     }
 
-    fn verdict<'b>(&self, unknown: bool, rules: impl Iterator<Item = &'b Rule>) -> Verdict<'b> {
-        let mut best: Option<&Rule> = None;
-        for rule in rules {
-            // Only a rule that says `Unknown` may let out what the gate cannot read.
-            let counts = match rule.effect {
-                Effect::Log | Effect::Warn => false,
-                Effect::Allow => !unknown || rule.names_unknown,
-                Effect::Redact | Effect::Throttle | Effect::RequireApproval | Effect::Deny => true,
+    /// What decides when nothing else does.
+    fn fallback(&self, unknown: bool, route: Option<&Route>) -> Claim<'static> {
+        if unknown {
+            let why = "the gate does not know this host or path of Bedrock".to_owned();
+            return Claim {
+                effect: Effect::Deny,
+                shadow: false,
+                by: By::BuiltIn { rule: UNKNOWN_OPERATION_RULE, why },
             };
-            if counts && best.is_none_or(|best| rule.effect > best.effect) {
-                best = Some(rule);
-            }
         }
-        match best {
-            Some(rule) => Verdict { effect: rule.effect, rule: Deciding::Rule(rule) },
-            None if unknown => Verdict { effect: Effect::Deny, rule: Deciding::UnknownOperation },
-            None => Verdict { effect: self.default, rule: Deciding::Default },
+        let effect = route.and_then(|route| route.default).unwrap_or(self.default);
+        Claim { effect, shadow: false, by: By::Default }
+    }
+
+    /// For the caller of a call that is not let out.
+    fn message(&self, claim: &Claim<'_>, route: Option<&Route>) -> String {
+        let does = match claim.effect {
+            Effect::Log | Effect::Warn | Effect::Allow => return String::new(),
+            Effect::Redact | Effect::Deny => "blocks this call",
+            Effect::Throttle => "blocks this call for now",
+            Effect::RequireApproval => "lets this call out with an approval only",
+        };
+        match &claim.by {
+            By::Rule(rule) => match &rule.message {
+                Some(message) => format!("portcullis: rule `{}`: {message}", rule.id),
+                None => format!("portcullis: rule `{}` {does}", rule.id),
+            },
+            By::BuiltIn { rule, why } => match route.filter(|_| *rule == ROUTE_RULE) {
+                Some(route) => format!("portcullis: route `{}`: {why}", route.id),
+                None => format!("portcullis: rule `{rule}`: {why}"),
+            },
+            By::Default => match route.filter(|route| route.default.is_some()) {
+                Some(route) => {
+                    format!(
+                        "portcullis: no rule of bundle `{}` allows this call on route `{}`",
+                        self.name, route.id
+                    )
+                }
+                None => format!("portcullis: no rule of bundle `{}` allows this call", self.name),
+            },
         }
     }
+}
+
+/// The strictest claim, the first of several; the fallback where none counts.
+fn strictest<'c, 'b>(
+    unknown: bool,
+    fallback: &'c Claim<'b>,
+    claims: impl Iterator<Item = &'c Claim<'b>>,
+) -> &'c Claim<'b> {
+    let mut best: Option<&Claim<'_>> = None;
+    for claim in claims {
+        let counts = match claim.effect {
+            Effect::Log | Effect::Warn => false,
+            // Only a rule that says `Unknown` may let out what the gate cannot read.
+            Effect::Allow => !unknown || matches!(claim.by, By::Rule(rule) if rule.names_unknown),
+            Effect::Redact | Effect::Throttle | Effect::RequireApproval | Effect::Deny => true,
+        };
+        if counts && best.is_none_or(|best| claim.effect > best.effect) {
+            best = Some(claim);
+        }
+    }
+    best.unwrap_or(fallback)
 }
 
 /// A call that names several models is decided once for each, as if it named that one; the strictest decision wins.
 fn per_model(call: &Call, decide: impl Fn(&Call) -> Decision) -> Decision {
-    let mut models = call.model.iter().chain(&call.other_models);
     if call.other_models.is_empty() {
         return decide(call);
     }
-    let one = |model: &Model| {
-        decide(&Call { model: Some(model.clone()), other_models: Vec::new(), ..call.clone() })
-    };
+    let mut models = call.model.iter().chain(&call.other_models);
+    let one = |model| decide(&as_if_of(call, model));
     let first = models.next().map_or_else(|| decide(call), one);
     models.map(one).fold(first, Decision::stricter)
 }
 
-/// The rules that hold so far.
+/// What holds so far.
 #[derive(Default)]
 struct Tally<'b> {
-    matched: Vec<&'b Rule>,
+    claims: Vec<Claim<'b>>,
     needs_text: bool,
 }
 
 impl<'b> Tally<'b> {
     fn count(&mut self, rule: &'b Rule, truth: Truth) {
         match truth {
-            Truth::True => self.matched.push(rule),
+            Truth::True => {
+                self.claims.push(Claim { effect: rule.effect, shadow: rule.shadow, by: By::Rule(rule) });
+            }
             Truth::NeedsText => self.needs_text = true,
             Truth::False => {}
         }
     }
+
+    fn built_in(&mut self, rule: &'static str, why: String) {
+        self.claims.push(Claim { effect: Effect::Deny, shadow: false, by: By::BuiltIn { rule, why } });
+    }
 }
 
-struct Verdict<'b> {
+/// What one part of the policy wants to become of the call.
+struct Claim<'b> {
     effect: Effect,
-    rule: Deciding<'b>,
+    shadow: bool,
+    by: By<'b>,
 }
 
-#[derive(Clone, Copy)]
-enum Deciding<'b> {
+enum By<'b> {
     Rule(&'b Rule),
-    UnknownOperation,
+    /// `why` is for the caller.
+    BuiltIn {
+        rule: &'static str,
+        why: String,
+    },
     Default,
 }
 
-impl Rule {
-    fn matched(&self) -> MatchedRule {
-        MatchedRule { id: self.id.clone(), effect: self.effect, shadow: self.shadow }
+impl Claim<'_> {
+    fn id(&self) -> Option<String> {
+        match &self.by {
+            By::Rule(rule) => Some(rule.id.clone()),
+            By::BuiltIn { rule, .. } => Some((*rule).to_owned()),
+            By::Default => None,
+        }
+    }
+
+    /// The match, if a rule made it.
+    fn matched(&self, shadow: bool) -> Option<MatchedRule> {
+        match &self.by {
+            By::Rule(rule) => {
+                Some(MatchedRule { id: rule.id.clone(), effect: self.effect, shadow: self.shadow || shadow })
+            }
+            By::BuiltIn { .. } | By::Default => None,
+        }
     }
 }

@@ -79,7 +79,8 @@ pub struct Decision {
     pub message: String,
     /// Every rule that holds, in load order; `log` rules and shadowed ones included.
     pub matched: Vec<MatchedRule>,
-    /// What the verdict would have been had no rule been in shadow mode; `None` when the same.
+    /// What the verdict would have been had no rule been in shadow mode (for a bundle in shadow mode: had the bundle not
+    /// been); `None` when the same.
     pub shadow_effect: Option<Effect>,
     /// The rule that would have decided had none been in shadow mode; set together with `shadow_effect`.
     pub shadow_rule: Option<String>,
@@ -95,17 +96,28 @@ impl Decision {
     /// The stricter of two decisions on one call; its matches are those of both, each rule once.
     #[must_use]
     pub(crate) fn stricter(self, other: Self) -> Self {
-        let (mut winner, loser) = if other.effect > self.effect { (other, self) } else { (self, other) };
+        let other_is_stricter = other.effect > self.effect;
+        let (first, second) = (self.unshadowed(), other.unshadowed());
+        let unshadowed = if second.0 > first.0 { second } else { first };
+        let (mut winner, loser) = if other_is_stricter { (other, self) } else { (self, other) };
         for matched in loser.matched {
             if !winner.matched.contains(&matched) {
                 winner.matched.push(matched);
             }
         }
         winner.needs_text |= loser.needs_text;
-        let without_shadow = |effect: Option<Effect>, enforced: Effect| effect.unwrap_or(enforced);
-        let strictest = without_shadow(winner.shadow_effect, winner.effect)
-            .max(without_shadow(loser.shadow_effect, loser.effect));
-        winner.shadow_effect = Some(strictest).filter(|effect| *effect != winner.effect);
+        (winner.shadow_effect, winner.shadow_rule) = match unshadowed {
+            (effect, rule) if effect != winner.effect => (Some(effect), rule),
+            _ => (None, None),
+        };
         winner
+    }
+
+    /// What would have been without shadow mode, and by which rule.
+    fn unshadowed(&self) -> (Effect, Option<String>) {
+        match self.shadow_effect {
+            Some(effect) => (effect, self.shadow_rule.clone()),
+            None => (self.effect, self.rule.clone()),
+        }
     }
 }

@@ -13,6 +13,7 @@ mod approval;
 mod bits;
 mod bundle;
 mod call;
+mod charge;
 mod decide;
 mod decision;
 mod diagnostic;
@@ -27,6 +28,8 @@ mod limits;
 mod load;
 mod names;
 mod predicate;
+mod price;
+mod routes;
 mod rule;
 mod schema;
 mod source;
@@ -34,11 +37,12 @@ pub mod testcase;
 #[cfg(test)]
 mod tests;
 
-pub use approval::ApprovalTerms;
+pub use approval::{ApprovalDefaults, ApprovalTerms};
 pub use bundle::{Bundle, SourceFile, compile};
 pub use call::{
     Agent, Call, Counts, Credential, Model, Network, Request, Seen, Text, Tool, UNKNOWN_OPERATION,
 };
+pub use charge::{LIMIT_PREFIX, UNPRICED_RULE};
 pub use decide::UNKNOWN_OPERATION_RULE;
 pub use decision::{Decision, Effect, MatchedRule};
 pub use diagnostic::{Diagnostic, LoadError, Severity};
@@ -48,4 +52,5 @@ pub use identity::{Assurance, Claim, Principal};
 pub use limit::{Charge, LimitSpec, Measure, Price, Usage};
 pub use limits::{MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES};
 pub use load::files::{digest, too_large};
+pub use routes::ROUTE_RULE;
 pub use rule::{Metadata, RuleInfo, Severity as RuleSeverity};

@@ -37,9 +37,10 @@ pub struct LimitSpec {
     pub window_ms: u64,
     /// Names of the fields that it counts by; empty: one count for all.
     pub per: Vec<String>,
-    /// What happens over it: [`Effect::Throttle`], [`Effect::Deny`] or [`Effect::RequireApproval`].
+    /// What happens over it: [`Effect::Throttle`], [`Effect::Deny`], [`Effect::RequireApproval`], or [`Effect::Warn`]:
+    /// it is noted.
     pub action: Effect,
-    /// It is in shadow mode: counted, reported, never enforced.
+    /// It, or the whole bundle, is in shadow mode: counted, reported, never enforced.
     pub shadow: bool,
     /// For the caller.
     pub message: Option<String>,
@@ -86,7 +87,31 @@ pub struct Usage {
     pub tool_calls: u64,
 }
 
+impl LimitSpec {
+    /// Over it a call is refused, or needs an approval.
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        !self.shadow && self.action.decides()
+    }
+}
+
 impl Measure {
+    /// As bundles write it: `requests`, `tokens`, `input_tokens`, `output_tokens`, `cache_read_tokens`,
+    /// `cache_write_tokens`, `cost`, `tool_calls`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::InputTokens => "input_tokens",
+            Self::OutputTokens => "output_tokens",
+            Self::CacheReadTokens => "cache_read_tokens",
+            Self::CacheWriteTokens => "cache_write_tokens",
+            Self::Cost => "cost",
+            Self::ToolCalls => "tool_calls",
+        }
+    }
+
     /// How much of this a call used; `price` matters for [`Measure::Cost`] only. One request is 1.
     #[must_use]
     pub fn amount(self, usage: &Usage, price: Option<Price>) -> u64 {

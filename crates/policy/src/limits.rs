@@ -8,6 +8,10 @@ pub const MAX_BUNDLE_BYTES: u64 = 20 * 1024 * 1024;
 pub const MAX_FILES: usize = 4_096;
 /// Enabled rules of a bundle.
 pub(crate) const MAX_RULES: usize = 50_000;
+/// Routes of a bundle.
+pub(crate) const MAX_ROUTES: usize = 1_000;
+/// Limits of a bundle, those of its routes included.
+pub(crate) const MAX_LIMITS: usize = 1_000;
 /// Values of one file, those that aliases repeat counted each time.
 pub(crate) const MAX_NODES: u64 = 1_000_000;
 /// Depth of lists and mappings in one file, aliases followed.

@@ -1,6 +1,6 @@
 //! The names under which selectors know a call.
 
-use crate::Call;
+use crate::{Call, Model};
 
 /// What a selector key of a rule selects by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -9,11 +9,12 @@ pub(crate) enum Selector {
     Models,
     Principals,
     Regions,
+    Routes,
 }
 
 impl Selector {
     pub(crate) const ALL: &'static [Self] =
-        &[Self::Operations, Self::Models, Self::Principals, Self::Regions];
+        &[Self::Operations, Self::Models, Self::Principals, Self::Regions, Self::Routes];
 
     /// The key in a rule.
     pub(crate) const fn key(self) -> &'static str {
@@ -22,6 +23,7 @@ impl Selector {
             Self::Models => "models",
             Self::Principals => "principals",
             Self::Regions => "regions",
+            Self::Routes => "routes",
         }
     }
 
@@ -39,17 +41,20 @@ pub(crate) struct Names {
     models: Vec<String>,
     principals: Vec<String>,
     regions: Vec<String>,
+    routes: Vec<String>,
 }
 
 impl Names {
-    pub(crate) fn of(call: &Call) -> Self {
+    /// `route` is the one that the call is on.
+    pub(crate) fn of(call: &Call, route: Option<&str>) -> Self {
         let mut operations = vec![call.operation.to_ascii_lowercase(), call.action.to_ascii_lowercase()];
         operations.push(format!("{}:{}", call.service, call.operation).to_ascii_lowercase());
         Self {
             operations,
-            models: models(call),
+            models: call.model.as_ref().map_or_else(Vec::new, |model| models(model, call)),
             principals: vec![call.principal.name.clone()],
             regions: vec![call.region.to_ascii_lowercase()],
+            routes: route.map(str::to_ascii_lowercase).into_iter().collect(),
         }
     }
 
@@ -59,14 +64,14 @@ impl Names {
             Selector::Models => &self.models,
             Selector::Principals => &self.principals,
             Selector::Regions => &self.regions,
+            Selector::Routes => &self.routes,
         }
     }
 }
 
 /// Every form of the model's name: a rule that writes one form must not be passed by under another. The identifier as
 /// given, the last part of an ARN, the base model, the profile id (`us.` + base), and the ARNs of base model and profile.
-fn models(call: &Call) -> Vec<String> {
-    let Some(model) = &call.model else { return Vec::new() };
+pub(crate) fn models(model: &Model, call: &Call) -> Vec<String> {
     let id = model.id.to_ascii_lowercase();
     let mut names = Vec::with_capacity(6);
     if id.starts_with("arn:")

@@ -39,8 +39,9 @@ pub(crate) struct View<'c> {
 }
 
 impl<'c> View<'c> {
-    pub(crate) fn of(call: &'c Call) -> Self {
-        Self { call, names: Names::of(call) }
+    /// `route` is the one that the call is on.
+    pub(crate) fn of(call: &'c Call, route: Option<&str>) -> Self {
+        Self { call, names: Names::of(call, route) }
     }
 }
 
@@ -103,6 +104,16 @@ impl Predicate {
     /// Evaluating it may need the request's text.
     pub(crate) fn needs_text(&self) -> bool {
         self.any_field(&|field| field.needs_text)
+    }
+
+    /// It selects tool calls: what holds for it is none to Bedrock.
+    pub(crate) fn selects_tools(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::selects_tools),
+            Self::Not(part) => part.selects_tools(),
+            Self::Test(Test { subject: Subject::Selector(selector), .. }) => selector.key() == "tools",
+            Self::Test(Test { subject: Subject::Field(field, _), .. }) => field.name == "arguments",
+        }
     }
 
     /// It reads the field of this name.

@@ -1,18 +1,38 @@
-//! `bundle.yaml`: name, version, default verdict, directory of principals.
+//! `bundle.yaml`: name, version, default verdict, directory of principals; routes, limits and prices are read beside.
 
+use super::limits::Limits;
+use super::rules::{MODES, Rules};
+use super::{approvals, prices, routes};
+use crate::approval::ApprovalDefaults;
+use crate::charge::Estimate;
 use crate::decision::Effect;
 use crate::directory::{Directory, Entry, Key};
 use crate::limits::MAX_NAME_CHARS;
+use crate::price::PriceTable;
+use crate::routes::Route;
 use crate::source::node::Node;
 use crate::source::read::{Located, Map, Reader};
 use crate::source::report::Report;
 
 use super::files::MANIFEST;
+use std::rc::Rc;
 
-const KEYS: &[&str] = &["version", "name", "description", "default", "principals"];
+const KEYS: &[&str] = &[
+    "version",
+    "name",
+    "description",
+    "default",
+    "mode",
+    "principals",
+    "approvals",
+    "routes",
+    "limits",
+    "prices",
+    "estimate",
+];
 const PRINCIPAL_KEYS: &[&str] =
     &["name", "description", "access_keys", "accounts", "api_key_sha256", "tenant", "roles"];
-const DEFAULTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny", Effect::Deny)];
+pub(crate) const DEFAULTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny", Effect::Deny)];
 /// Names that the gate derives itself; a directory must not be able to take one.
 const DERIVED: &[&str] = &["aws:", "api-key:"];
 
@@ -22,11 +42,19 @@ pub(crate) struct Manifest {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) default: Effect,
+    /// Everything is let out; records say what would have happened.
+    pub(crate) shadow: bool,
     pub(crate) directory: Directory,
+    pub(crate) approvals: ApprovalDefaults,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) limits: Limits,
+    pub(crate) prices: Option<PriceTable>,
+    pub(crate) estimate: Estimate,
 }
 
 /// Reads it; `None` when it is no good, and the report then has an error.
-pub(crate) fn read(root: &Node, report: &mut Report) -> Option<Manifest> {
+/// Selectors and conditions are read by `rules`.
+pub(crate) fn read(root: &Node, rules: &mut Rules, report: &mut Report) -> Option<Manifest> {
     let mut reader = Reader { path: MANIFEST, report };
     let map = reader.map(root, "`bundle.yaml`", KEYS)?;
     let name = required_text(&mut reader, map, "name", 128);
@@ -42,7 +70,31 @@ pub(crate) fn read(root: &Node, report: &mut Report) -> Option<Manifest> {
             read_principal(&mut reader, node, &mut directory);
         }
     }
-    Some(Manifest { name: name?.text, version: version?.text, default: default?, directory })
+    let shadow = map.get("mode").and_then(|node| reader.choice(node, "mode", MODES)).unwrap_or(false);
+    let approvals = map.get("approvals").and_then(|node| approvals::read(&mut reader, node, "`approvals`"));
+    let prices_node = map.get("prices");
+    let prices = prices_node.and_then(|node| prices::read(&mut reader, node));
+    let estimate = prices::read_estimate(&mut reader, map, prices_node.map(Rc::as_ref));
+    let mut limits = Limits::default();
+    if let Some(node) = map.get("limits") {
+        limits.read(&mut reader, node, rules, None);
+    }
+    let routes = map.get("routes").map(|node| routes::read(&mut reader, node, rules, &mut limits));
+    if shadow {
+        limits.shadow();
+    }
+    Some(Manifest {
+        name: name?.text,
+        version: version?.text,
+        default: default?,
+        shadow,
+        directory,
+        approvals: approvals.unwrap_or_default().over(&ApprovalDefaults::default()),
+        routes: routes.unwrap_or_default(),
+        limits,
+        prices,
+        estimate,
+    })
 }
 
 fn required_text(reader: &mut Reader<'_>, map: Map<'_>, key: &str, max_chars: usize) -> Option<Located> {

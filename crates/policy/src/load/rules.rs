@@ -29,12 +29,14 @@ const RULE_KEYS: &[&str] = &[
     "models",
     "principals",
     "regions",
+    "routes",
     "conditions",
     "condition_groups",
     "message",
 ];
 const ACTIONS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("block", Effect::Deny), ("log", Effect::Log)];
-const MODES: &[(&str, bool)] = &[("enforce", false), ("shadow", true)];
+/// The modes of rules, limits and bundles: shadow or not.
+pub(crate) const MODES: &[(&str, bool)] = &[("enforce", false), ("shadow", true)];
 const SEVERITIES: &[(&str, Severity)] = &[
     ("info", Severity::Info),
     ("low", Severity::Low),
@@ -56,6 +58,8 @@ pub(crate) struct Rules {
     vocabulary: Vocabulary,
     /// Literal principals of selectors, to be compared with the directory.
     pub(crate) principals: Vec<(String, Located)>,
+    /// Routes of selectors, to be compared with those of the bundle.
+    pub(crate) routes: Vec<(String, Located)>,
     full: bool,
 }
 
@@ -147,7 +151,8 @@ impl Rules {
         Some(id)
     }
 
-    fn read_selector(
+    /// What a selector key of a rule, a limit or a route says.
+    pub(crate) fn read_selector(
         &mut self,
         reader: &mut Reader<'_>,
         map: Map<'_>,
@@ -164,6 +169,9 @@ impl Rules {
                 let literal = texts.iter().filter(|text| !text.text.contains(['*', '?', '[']));
                 self.principals.extend(literal.map(|text| (reader.path.to_owned(), text.clone())));
             }
+            Selector::Routes => {
+                self.routes.extend(texts.iter().map(|text| (reader.path.to_owned(), text.clone())));
+            }
             Selector::Models | Selector::Regions => {}
         }
         let globs = read_globs(reader, &texts, selector.folds_case())?;
@@ -174,7 +182,13 @@ impl Rules {
         Some(Predicate::Test(Test { subject, check: Check::Globs(globs) }))
     }
 
-    fn read_conditions(&mut self, reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<Predicate> {
+    /// A list of conditions, all of which must hold.
+    pub(crate) fn read_conditions(
+        &mut self,
+        reader: &mut Reader<'_>,
+        node: &Node,
+        what: &str,
+    ) -> Vec<Predicate> {
         let Some(items) = reader.list(node, what) else { return Vec::new() };
         if items.is_empty() {
             reader.error(node.at, format!("{what} is empty; leave the key out"));

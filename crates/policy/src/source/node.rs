@@ -40,6 +40,16 @@ pub(crate) struct Entry {
     pub(crate) value: Rc<Node>,
 }
 
+impl Node {
+    /// The value of a key, where this is a mapping that has it.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Rc<Node>> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            Value::List(_) | Value::Scalar { .. } => None,
+        }
+    }
+}
+
 /// Parses one file. `None` when it is no good, or empty; the report then has an error.
 pub(crate) fn parse(path: &str, bytes: &[u8], report: &mut Report) -> Option<Rc<Node>> {
     let text = utf8(path, bytes, report)?;
