@@ -7,12 +7,16 @@ mod health;
 mod keys;
 mod outcomes;
 mod reaper;
+mod recall;
 mod record;
+mod shadow;
 
 pub use fault::Fault;
 pub use health::{BundleHealth, Health, StoreHealth};
 pub use keys::{ExistingPair, KeyRing, KeySummary, KeysError, NewKey, SecretKey};
 pub use reaper::Reaper;
+pub use recall::{LOST, Recalled, recall};
+pub use shadow::{ShadowCount, ShadowReport, ShadowRule, ShadowVerdict};
 
 use crate::bundle::ActiveBundle;
 use crate::storage::Store;

@@ -8,6 +8,7 @@ mod json;
 mod listen;
 mod openapi;
 mod problem;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -45,7 +46,9 @@ pub fn admin_api(app: Arc<App>) -> Router {
     let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
     Router::new()
         .route("/v1/decisions", get(admin::decisions))
+        .route("/v1/decisions/export", get(reports::export))
         .route("/v1/decisions/{id}", get(admin::decision))
+        .route("/v1/shadow-report", get(reports::shadow_report))
         .route("/v1/events", get(admin::events))
         .route("/v1/bundles", get(admin::bundles))
         .route("/v1/keys", get(admin::list_keys).post(admin::create_key))

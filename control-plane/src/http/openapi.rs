@@ -21,6 +21,8 @@ use utoipa::{Modify, OpenApi};
         super::admin::list_keys,
         super::admin::create_key,
         super::admin::revoke_key,
+        super::reports::export,
+        super::reports::shadow_report,
         super::health::healthz,
         super::health::readyz,
         super::health::metrics

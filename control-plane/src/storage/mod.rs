@@ -15,8 +15,8 @@ mod tests;
 pub use book::{Backlog, Book, Held};
 pub use error::{OpenError, StoreError};
 pub use id::{Seq, Sequence};
-pub use query::{Cursor, Order, Page, Query, StoredDecision, StoredEvent};
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
+pub use sqlite::{Records, SqliteOptions, SqliteStore};
 
 use portcullis_audit::{DecisionRecord, OutcomeRecord, Verdict};
 use portcullis_limits::Snapshot;
@@ -180,6 +180,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Finds decisions.
     fn decisions(&self, query: Query) -> Pending<'_, Page>;
+
+    /// A page of records as they are stored, oldest first.
+    fn records(&self, query: RecordQuery) -> Pending<'_, RecordPage>;
+
+    /// How many records there are.
+    fn count_records(&self, query: RecordQuery) -> Pending<'_, u64>;
 
     /// Finds one decision by its id.
     fn decision(&self, decision_id: String) -> Pending<'_, Option<StoredDecision>>;

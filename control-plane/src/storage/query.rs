@@ -49,6 +49,54 @@ pub struct Page {
     pub more: bool,
 }
 
+/// Which records, for reading all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordQuery {
+    /// Decided at or after, Unix milliseconds.
+    pub since_ms: Option<u64>,
+    /// Decided before, Unix milliseconds.
+    pub until_ms: Option<u64>,
+    /// Principal, exact.
+    pub principal: Option<String>,
+    /// Operation, exact.
+    pub operation: Option<String>,
+    /// Only those that shadow mode may have changed; a few others may be among them.
+    pub shadowed: bool,
+    /// Where the page before ended.
+    pub after: Option<Seq>,
+    /// At most so many, from 1.
+    pub limit: u32,
+    /// A page that weighs so much ends.
+    pub max_bytes: usize,
+}
+
+impl Default for RecordQuery {
+    /// All, in pages of about a megabyte.
+    fn default() -> Self {
+        RecordQuery {
+            since_ms: None,
+            until_ms: None,
+            principal: None,
+            operation: None,
+            shadowed: false,
+            after: None,
+            limit: 1_000,
+            max_bytes: 1024 * 1024,
+        }
+    }
+}
+
+/// A page of records as they are stored: JSON, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordPage {
+    /// The records.
+    pub records: Vec<String>,
+    /// The key of the last.
+    pub last: Option<Seq>,
+    /// There are more.
+    pub more: bool,
+}
+
 /// A decision as stored, with what became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredDecision {

@@ -153,6 +153,9 @@ pub struct PolicyTrace {
     /// What the verdict would have been without shadow mode (`allow`, `deny` …); absent when the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<String>,
+    /// The rule that would have decided then; absent when the same, or the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow_rule: Option<String>,
 }
 
 /// A rule that matched.

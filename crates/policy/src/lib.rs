@@ -30,6 +30,7 @@ mod names;
 mod predicate;
 mod price;
 mod routes;
+pub mod replay;
 mod rule;
 mod schema;
 mod source;

@@ -102,5 +102,6 @@ fn trace(bundle: &Bundle, decision: Decision) -> PolicyTrace {
         reason: None,
         matched: matched.collect(),
         shadow: decision.shadow_effect.map(|effect| effect.as_str().to_owned()),
+        shadow_rule: decision.shadow_rule,
     }
 }

@@ -14,13 +14,14 @@ mod history;
 mod limits;
 mod lock;
 mod read;
+mod scan;
 mod schema;
 mod statements;
 mod writer;
 
 use super::error::{OpenError, StoreError};
 use super::id::{self, Seq, Sequence};
-use super::query::{Page, Query, StoredDecision, StoredEvent};
+use super::query::{Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 use super::{
     Book, Commit, Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredLimits,
     StoredSeen, StoredToken,
@@ -31,6 +32,7 @@ use lock::DirectoryLock;
 use portcullis_audit::OutcomeRecord;
 use read::Readers;
 use rusqlite::Connection;
+pub use scan::Records;
 use statements::Row;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -262,6 +264,14 @@ impl Store for SqliteStore {
 
     fn decisions(&self, query: Query) -> Pending<'_, Page> {
         self.read(move |conn| read::decisions(conn, &query))
+    }
+
+    fn records(&self, query: RecordQuery) -> Pending<'_, RecordPage> {
+        self.read(move |conn| scan::records(conn, &query))
+    }
+
+    fn count_records(&self, query: RecordQuery) -> Pending<'_, u64> {
+        self.read(move |conn| scan::count(conn, &query))
     }
 
     fn decision(&self, decision_id: String) -> Pending<'_, Option<StoredDecision>> {

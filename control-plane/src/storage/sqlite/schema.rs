@@ -7,10 +7,15 @@ use std::path::Path;
 /// Each step brings the schema from version `index` to `index + 1`. Never edit one that was released: add one.
 const MIGRATIONS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
 
+/// The newest schema that this program knows.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// Brings the database up to date, each step in one transaction.
 pub(super) fn migrate(conn: &mut Connection, directory: &Path) -> Result<(), OpenError> {
     let sqlite = |source| OpenError::Sqlite { path: directory.to_owned(), source };
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
     if found > known {
         return Err(OpenError::TooNew { path: directory.to_owned(), found, known });
