@@ -63,7 +63,7 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
             ActiveBundle::empty()
         }
     };
-    let app = Arc::new(App::new(store, active, keys, telemetry, config.settings));
+    let app = Arc::new(App::load(store, active, keys, telemetry, config.settings).await?);
 
     let (stop, stopped) = watch::channel(false);
     let admin = Listener::bind(&config.admin_addr).await.with_context(|| {
@@ -200,9 +200,14 @@ async fn chronicle_bundles(app: Arc<App>) {
 }
 
 async fn upkeep(app: Arc<App>) {
-    loop {
+    for round in 1u64.. {
         tokio::time::sleep(Duration::from_secs(5)).await;
         app.telemetry.upkeep();
+        if round % 12 == 0
+            && let Err(error) = app.forget().await
+        {
+            tracing::warn!(%error, "what limits forget is not stored; will try again");
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use portcullis_audit::OutcomeState;
+use portcullis_policy::LimitSpec;
 use portcullis_protocol::Verdict;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Bounds of the histograms, seconds: from what parsing takes to what a gate waits at most.
@@ -12,6 +14,9 @@ const BUCKETS: [f64; 16] = [
     0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.02,
     0.1, 0.5, 2.0, 5.0,
 ];
+
+/// Limits that have a gauge of their own.
+const MAX_LIMITS: usize = 500;
 
 /// A part of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub struct Telemetry {
     unaudited: Counter,
     lost: Counter,
     orphans: Counter,
+    /// Limits that have a gauge: one that is gone shows 0.
+    limits: Mutex<BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for Telemetry {
@@ -71,6 +78,7 @@ impl Telemetry {
             unaudited: counter(&*recorder, "portcullis_unaudited_calls_total", &[]),
             lost: counter(&*recorder, "portcullis_outcomes_lost_total", &[]),
             orphans: counter(&*recorder, "portcullis_outcomes_total", &[("state", "unknown")]),
+            limits: Mutex::default(),
             recorder,
         }
     }
@@ -130,6 +138,34 @@ impl Telemetry {
         self.orphans.increment(n);
     }
 
+    /// A call was over a limit.
+    pub fn limit_exceeded(&self, limit: &LimitSpec) {
+        // What a limit in shadow mode would have done is not what it does.
+        let action = if limit.shadow { "shadow" } else { limit.action.as_str() };
+        let labels = vec![Label::new("limit", limit.id.clone()), Label::new("action", action)];
+        let key = Key::from_parts("portcullis_limit_exceeded_total", labels);
+        self.recorder.register_counter(&key, &METADATA).increment(1);
+    }
+
+    /// How full the limits are, at the time of a scrape.
+    pub fn limits(&self, fullest: Vec<(String, f64)>) {
+        let set = |limit: &str, ratio: f64| {
+            let labels = vec![Label::new("limit", limit.to_owned())];
+            let key = Key::from_parts("portcullis_limit_used_ratio", labels);
+            self.recorder.register_gauge(&key, &METADATA).set(ratio);
+        };
+        let mut known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in known.iter().filter(|id| !fullest.iter().any(|(own, _)| own == *id)) {
+            set(gone, 0.0);
+        }
+        for (limit, ratio) in fullest.into_iter().take(MAX_LIMITS) {
+            set(&limit, ratio);
+            if known.len() < 2 * MAX_LIMITS {
+                known.insert(limit);
+            }
+        }
+    }
+
     /// Sets a gauge, at the time of a scrape.
     pub fn gauge(&self, name: &'static str, value: f64) {
         let key = Key::from_static_name(name);
@@ -177,6 +213,10 @@ fn describe(recorder: &dyn Recorder) {
             "Calls that gates let out without a record (failure_mode: open).",
         ),
         ("portcullis_outcomes_lost_total", "Outcomes that gates lost."),
+        (
+            "portcullis_limit_exceeded_total",
+            "Calls over a limit, by limit and by what it does: throttle, deny, require_approval, warn, shadow.",
+        ),
     ];
     for (name, help) in counters {
         recorder.describe_counter(KeyName::from_const_str(name), None, SharedString::const_str(help));
@@ -191,6 +231,10 @@ fn describe(recorder: &dyn Recorder) {
         ("portcullis_bundle_loaded", "1 while a bundle is active."),
         ("portcullis_bundle_generation", "Counts the bundles that became active."),
         ("portcullis_bundle_rules", "Enabled rules of the active bundle."),
+        (
+            "portcullis_limit_used_ratio",
+            "Use of a limit in its window by the key that uses most, reservations included; 1 is full.",
+        ),
         ("portcullis_bundle_error", "1 while what is in the bundle directory was refused."),
     ];
     for (name, help) in gauges {

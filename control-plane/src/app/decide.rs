@@ -51,10 +51,13 @@ impl App {
         let bundle = bundle.as_deref();
         let wants_text = bundle.is_some_and(Bundle::wants_text);
         let started = Instant::now();
-        let identified = self.identify(question, bundle);
+        let mut identified = self.identify(question, bundle);
         let call_id = identified.rest.call_id.clone();
         let known = Instant::now();
         self.telemetry.phase(Phase::Identity, known - started);
+        if let Some(bundle) = bundle {
+            self.history.fill(&*self.store, bundle, &mut identified.call).await?;
+        }
 
         let settled = match rule::rule(&identified, bundle)? {
             Ruling::NeedText => Settled::Unrecorded(Verdict::NeedText),
@@ -98,10 +101,12 @@ impl App {
                 let decided = rule::decided(bundle, decision)?;
                 return Ok(Settled::Recorded(decided.commit(identified)));
             }
-            match self.reserve(&identified, bundle, &decision, granted.is_some()) {
-                Room::Left(reserved) => {
+            match self.reserve(&identified, bundle, decision, granted.is_some()) {
+                Room::Left(reserved, decision) => {
                     let decided = rule::decided(bundle, decision)?;
+                    let past = self.history.hold(&identified.call);
                     let mut commit = decided.commit(identified);
+                    commit.held.push(Box::new(past));
                     reserved.go_with(&mut commit);
                     if let Some(granted) = granted {
                         granted.go_with(&mut commit);

@@ -4,7 +4,9 @@ mod call;
 mod decide;
 mod fault;
 mod health;
+mod history;
 mod keys;
+mod limits;
 mod outcomes;
 mod reaper;
 mod recall;
@@ -13,13 +15,16 @@ mod shadow;
 
 pub use fault::Fault;
 pub use health::{BundleHealth, Health, StoreHealth};
+pub use history::History;
 pub use keys::{ExistingPair, KeyRing, KeySummary, KeysError, NewKey, SecretKey};
+pub(crate) use limits::decimal;
+pub use limits::{LimitUse, Limits, LimitsFilter};
 pub use reaper::Reaper;
 pub use recall::{LOST, Recalled, recall};
 pub use shadow::{ShadowCount, ShadowReport, ShadowRule, ShadowVerdict};
 
 use crate::bundle::ActiveBundle;
-use crate::storage::Store;
+use crate::storage::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +40,10 @@ pub struct App {
     pub keys: KeyRing,
     /// What is measured.
     pub telemetry: Telemetry,
+    /// What was used of limits.
+    pub limits: Arc<Limits>,
+    /// What was let out before.
+    pub history: Arc<History>,
     /// Knobs.
     pub settings: Settings,
     probe: health::ProbeCache,
@@ -64,15 +73,30 @@ impl Default for Settings {
 }
 
 impl App {
-    /// Puts the parts together.
-    #[must_use]
-    pub fn new(
+    /// Puts the parts together, and reads from the store what must be known of before.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn load(
         store: Arc<dyn Store>,
         bundle: ActiveBundle,
         keys: KeyRing,
         telemetry: Telemetry,
         settings: Settings,
-    ) -> Self {
-        App { store, bundle, keys, telemetry, settings, probe: health::ProbeCache::default() }
+    ) -> Result<Self, StoreError> {
+        let limits = Limits::load(&*store).await?;
+        let history = History::load(&*store).await?;
+        let probe = health::ProbeCache::default();
+        Ok(App { store, bundle, keys, telemetry, limits, history, settings, probe })
+    }
+
+    /// Forgets what matters no more: old uses of limits, old counts. To be called now and then.
+    ///
+    /// # Errors
+    /// When the store does not take it; it goes with the next write.
+    pub async fn forget(&self) -> Result<(), StoreError> {
+        let now_ms = crate::clock::unix_ms();
+        self.history.sweep(now_ms);
+        if self.limits.sweep(now_ms) { self.store.flush().await } else { Ok(()) }
     }
 }

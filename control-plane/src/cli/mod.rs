@@ -5,6 +5,7 @@ pub mod certs;
 mod client;
 pub mod envoy;
 pub mod keys;
+mod limits;
 pub mod output;
 pub mod policy;
 pub mod serve;
@@ -38,6 +39,9 @@ enum Command {
     Audit(audit::Command),
     /// Make, list and revoke tokens and virtual AWS keys
     Keys(keys::Args),
+    /// See what is used of the limits
+    #[command(subcommand)]
+    Limits(limits::Command),
     /// Work on policy bundles
     #[command(subcommand)]
     Policy(policy::Command),
@@ -59,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Audit(command) => audit::run(command),
         Command::Keys(args) => keys::run(args),
+        Command::Limits(command) => limits::run(command),
         Command::Policy(command) => return policy::run(command),
         Command::Certs(args) => certs::run(args),
         Command::Envoy(args) => envoy::run(args),

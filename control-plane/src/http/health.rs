@@ -39,6 +39,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.telemetry.gauge("portcullis_bundle_generation", count(bundle.generation));
     app.telemetry.gauge("portcullis_bundle_rules", count(u64::try_from(bundle.rules).unwrap_or(u64::MAX)));
     app.telemetry.gauge("portcullis_bundle_error", flag(!bundle.errors.is_empty()));
+    if let Some(bundle) = app.bundle.current() {
+        app.telemetry.limits(app.limits.fullest(&bundle, crate::clock::unix_ms()));
+    }
     let text_format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, text_format)], app.telemetry.render()).into_response()
 }

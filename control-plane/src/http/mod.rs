@@ -5,6 +5,7 @@ mod auth;
 mod data;
 mod health;
 mod json;
+mod limits;
 mod listen;
 mod openapi;
 mod problem;
@@ -14,6 +15,7 @@ mod tests;
 mod time;
 mod view;
 
+pub use limits::LimitsPage;
 pub use listen::{Address, Listener, serve};
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
@@ -51,6 +53,7 @@ pub fn admin_api(app: Arc<App>) -> Router {
         .route("/v1/shadow-report", get(reports::shadow_report))
         .route("/v1/events", get(admin::events))
         .route("/v1/bundles", get(admin::bundles))
+        .route("/v1/limits", get(limits::limits))
         .route("/v1/keys", get(admin::list_keys).post(admin::create_key))
         .route("/v1/keys/{id}", delete(admin::revoke_key))
         .route("/healthz", get(health::healthz))

@@ -18,6 +18,7 @@ use utoipa::{Modify, OpenApi};
         super::admin::decision,
         super::admin::events,
         super::admin::bundles,
+        super::limits::limits,
         super::admin::list_keys,
         super::admin::create_key,
         super::admin::revoke_key,

@@ -17,6 +17,10 @@ pub struct DecisionView {
     /// The outcome, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeRecord>,
+    /// What the call cost, where a limit on cost applies and the answer said what was used: at the prices of the bundle
+    /// that decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// The record as committed.
     #[serde(flatten)]
     pub record: DecisionRecord,
@@ -28,10 +32,40 @@ impl From<StoredDecision> for DecisionView {
             time: time::show(stored.record.decided_at_ms),
             state: stored.state(),
             assurance: stored.assurance(),
+            cost: stored.outcome.as_ref().and_then(|outcome| cost(&stored.record, outcome)),
             outcome: stored.outcome,
             record: stored.record,
         }
     }
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Cost {
+    /// Such as `USD`.
+    pub currency: String,
+    /// Decimal.
+    pub amount: String,
+}
+
+fn cost(record: &DecisionRecord, outcome: &OutcomeRecord) -> Option<Cost> {
+    let price = record.charges.iter().find_map(|charge| charge.price.as_ref())?;
+    let used = outcome.usage.filter(|_| outcome.status.is_none_or(|status| status < 400))?;
+    let usage = portcullis_policy::Usage {
+        input_tokens: used.input_tokens,
+        output_tokens: used.output_tokens,
+        cache_read_tokens: used.cache_read_tokens,
+        cache_write_tokens: used.cache_write_tokens,
+        tool_calls: used.tool_calls,
+    };
+    let per_token = portcullis_policy::Price {
+        input: price.input,
+        output: price.output,
+        cache_read: price.cache_read,
+        cache_write: price.cache_write,
+    };
+    let nanos = portcullis_policy::Measure::Cost.amount(&usage, Some(per_token));
+    Some(Cost { currency: price.currency.clone(), amount: crate::app::decimal(nanos) })
 }
 
 /// A page of decisions.

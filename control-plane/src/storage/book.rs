@@ -64,6 +64,12 @@ impl Backlog {
         self.expired.is_empty() && self.uses.is_empty() && self.calls.is_empty() && self.groups.is_empty()
     }
 
+    /// Rows that it will touch.
+    #[cfg(test)]
+    pub(crate) fn weight(&self) -> usize {
+        self.expired.len() + self.uses.len() + self.calls.len() + self.groups.len()
+    }
+
     /// Adds changes, in the order in which the ledger made them.
     pub fn add(&mut self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {

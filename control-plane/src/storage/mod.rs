@@ -56,6 +56,8 @@ pub struct StoredLimits {
 pub struct StoredSeen {
     /// The decision's key.
     pub seq: Seq,
+    /// When it was decided, Unix milliseconds.
+    pub time_ms: u64,
     /// The operation.
     pub operation: String,
 }
@@ -67,6 +69,8 @@ pub struct Committed {
     pub decision_id: String,
     /// The recorded verdict: of this question, or of the same one when it was asked before.
     pub verdict: Verdict,
+    /// Its key, which tells when it was decided.
+    pub seq: Seq,
     /// The same question was decided before; that record stands and nothing was added.
     pub repeated: bool,
 }
@@ -218,8 +222,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The ledger of limits.
     fn limits(&self) -> Pending<'_, StoredLimits>;
 
-    /// Calls let out since then, by principal and minute: from indexes alone, no record is read.
-    fn let_out(&self, since_ms: u64) -> Pending<'_, Vec<(Arc<str>, u64, u64)>>;
+    /// Calls let out since then, by principal and minute (Unix milliseconds at which it begins), those since `fine_ms` by
+    /// second: from indexes alone, no record is read.
+    fn let_out(&self, since_ms: u64, fine_ms: u64) -> Pending<'_, Vec<(Arc<str>, u64, u64)>>;
 
     /// The newest calls of a principal that were let out since then, at most `limit`, oldest first: those of that agent
     /// session, or those without one.

@@ -182,6 +182,25 @@ pub struct Charge {
     pub key: String,
     /// Reserved, in the limit's unit: requests, tokens, billionths of the currency, tool calls.
     pub amount: u64,
+    /// For a limit on cost: the prices of the day, with which the outcome is settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+}
+
+/// What a model costs, in billionths of the currency per token.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Price {
+    /// Such as `USD`.
+    pub currency: String,
+    /// Per input token.
+    pub input: u64,
+    /// Per output token.
+    pub output: u64,
+    /// Per token read from the cache.
+    pub cache_read: u64,
+    /// Per token written to the cache.
+    pub cache_write: u64,
 }
 
 /// The approval that lets a call out.

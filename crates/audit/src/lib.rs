@@ -11,8 +11,8 @@ mod outcome;
 mod principal;
 
 pub use decision::{
-    Agent, Approval, Charge, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Problem,
-    Request, Sdk, Source, Verdict, VerdictKind,
+    Agent, Approval, Charge, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Price,
+    Problem, Request, Sdk, Source, Verdict, VerdictKind,
 };
 pub use outcome::{OutcomeRecord, OutcomeState, Usage};
 pub use principal::{Assurance, IdentityAnswer, Principal};

@@ -46,6 +46,8 @@ pub struct Use {
     pub max: u64,
     /// Length of the window in milliseconds.
     pub window_ms: u64,
+    /// When all of it is out of the window if nothing else comes, in Unix milliseconds.
+    pub resets_ms: u64,
 }
 
 /// What a want takes, if nothing refuses.
@@ -324,6 +326,15 @@ impl Ledger {
         ledger
     }
 
+    /// The most that one key uses of each limit that was configured, and that limit's maximum.
+    pub fn fullest(&self, now_ms: u64) -> impl Iterator<Item = (&str, u64, u64)> {
+        self.limits.iter().map(move |(id, limit)| {
+            let horizon = horizon(now_ms, limit.window_ms);
+            let most = limit.keys.values().map(|slices| slices.sum_after(horizon)).max();
+            (&**id, clamp(most.unwrap_or(0)), limit.max)
+        })
+    }
+
     /// Every count that is not 0, by limit and key.
     #[must_use]
     pub fn usage(&self, now_ms: u64) -> Vec<Use> {
@@ -354,6 +365,7 @@ impl Ledger {
                     reserved: clamp(reserved.min(used)),
                     max: counts.max,
                     window_ms: counts.window_ms,
+                    resets_ms: slices.last_end().saturating_add(counts.window_ms),
                 });
             }
         }

@@ -82,6 +82,11 @@ impl Slices {
         self.iter().filter(|(end, _)| *end > horizon).map(|(_, amount)| u128::from(amount)).sum()
     }
 
+    /// End of the last slice; 0 when there is none.
+    pub(crate) fn last_end(&self) -> u64 {
+        self.slices.back().map_or(0, |(end, _)| *end)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.slices.is_empty()
     }

@@ -62,7 +62,7 @@ pub(super) async fn plane_with(
     ]);
     let master = MasterKey::load_or_create(dir.path()).unwrap();
     let keys = KeyRing::load(Arc::clone(&store), tokens, master).await.unwrap();
-    let app = Arc::new(App::new(store, bundle, keys, Telemetry::new(), settings));
+    let app = Arc::new(App::load(store, bundle, keys, Telemetry::new(), settings).await.unwrap());
     Plane {
         data: data_plane(Arc::clone(&app)),
         admin: admin_api(Arc::clone(&app)),

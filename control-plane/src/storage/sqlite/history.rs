@@ -6,9 +6,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// Calls let out by (principal, minute). Both indexes hold the key of the row beside their own column; so what was refused
+/// Calls let out by principal and slice. Both indexes hold the key of the row beside their own column; so what was refused
 /// is taken from what there is, and no record is read.
-pub(super) fn let_out(conn: &Connection, since_ms: u64) -> Result<Vec<(Arc<str>, u64, u64)>, StoreError> {
+pub(super) fn let_out(
+    conn: &Connection,
+    since_ms: u64,
+    fine_ms: u64,
+) -> Result<Vec<(Arc<str>, u64, u64)>, StoreError> {
+    let slice = |time_ms: u64| time_ms - time_ms % if time_ms >= fine_ms { 1_000 } else { 60_000 };
     let conn = conn.unchecked_transaction()?;
     let since = id::first_of(since_ms);
     let mut refused = HashSet::new();
@@ -33,17 +38,17 @@ pub(super) fn let_out(conn: &Connection, since_ms: u64) -> Result<Vec<(Arc<str>,
     // A principal without a name is one as well.
     let mut principal: Option<String> = Some(String::new());
     while let Some(name) = principal {
-        let mut minutes: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut slices: BTreeMap<u64, u64> = BTreeMap::new();
         let mut rows = times.query(params![name, since])?;
         while let Some(row) = rows.next()? {
             let seq: Seq = row.get(0)?;
             if !refused.contains(&seq) {
-                *minutes.entry(id::time_of(seq) / 60_000 * 60_000).or_default() += 1;
+                *slices.entry(slice(id::time_of(seq))).or_default() += 1;
             }
         }
         principal = next.query_row([&name], |row| row.get(0)).optional()?;
         let name: Arc<str> = name.into();
-        counts.extend(minutes.into_iter().map(|(minute, count)| (Arc::clone(&name), minute, count)));
+        counts.extend(slices.into_iter().map(|(start_ms, count)| (Arc::clone(&name), start_ms, count)));
     }
     Ok(counts)
 }
@@ -69,7 +74,8 @@ pub(super) fn seen(
     let mut rows = statement.query(params![principal, id::first_of(since_ms), session, limit])?;
     let mut seen = Vec::new();
     while let Some(row) = rows.next()? {
-        seen.push(StoredSeen { seq: row.get(0)?, operation: row.get(1)? });
+        let seq = row.get(0)?;
+        seen.push(StoredSeen { seq, time_ms: id::time_of(seq), operation: row.get(1)? });
     }
     seen.reverse();
     Ok(seen)

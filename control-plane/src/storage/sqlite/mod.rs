@@ -185,7 +185,7 @@ impl SqliteStore {
 
     /// Runs anything on the writer's connection, in its transaction: for tests of faults.
     #[cfg(test)]
-    pub(super) fn on_writer<T, F>(&self, work: F) -> Pending<'_, T>
+    pub(crate) fn on_writer<T, F>(&self, work: F) -> Pending<'_, T>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, writer::Failed> + Send + 'static,
@@ -330,8 +330,8 @@ impl Store for SqliteStore {
         self.read(limits::read)
     }
 
-    fn let_out(&self, since_ms: u64) -> Pending<'_, Vec<(Arc<str>, u64, u64)>> {
-        self.read(move |conn| history::let_out(conn, since_ms))
+    fn let_out(&self, since_ms: u64, fine_ms: u64) -> Pending<'_, Vec<(Arc<str>, u64, u64)>> {
+        self.read(move |conn| history::let_out(conn, since_ms, fine_ms))
     }
 
     fn seen(

@@ -44,6 +44,7 @@ impl Row {
             committed: Committed {
                 decision_id: record.decision_id,
                 verdict: record.verdict,
+                seq,
                 repeated: false,
             },
         })
@@ -83,7 +84,8 @@ impl Row {
         if !old.same_question(&new) {
             return Err(StoreError::CallIdReused(self.call_id.clone()).into());
         }
-        Ok(Committed { decision_id: old.decision_id, verdict: old.verdict, repeated: true })
+        let seq = id::seq_of(&old.decision_id).unwrap_or(self.seq);
+        Ok(Committed { decision_id: old.decision_id, verdict: old.verdict, seq, repeated: true })
     }
 }
 
