@@ -79,7 +79,7 @@ pub fn compile(files: &[SourceFile]) -> Result<Bundle, LoadError> {
     }
     if let Some(manifest) = &manifest {
         routes::check_selectors(&rules, &manifest.routes, &mut report);
-        manifest.limits.check_prices(manifest.prices.as_ref(), &mut report);
+        manifest.limits.check_prices(&rules, manifest.prices.as_ref(), &mut report);
     }
     match manifest {
         Some(manifest) if !report.has_errors() => Ok(assemble(files, manifest, rules, report)),

@@ -84,7 +84,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, regexes: &mut Regexes, node: &Node) 
     Some(if negated { Predicate::Not(Box::new(test)) } else { test })
 }
 
-fn resolve(reader: &mut Reader<'_>, name: &Located) -> Option<(&'static Field, String)> {
+/// The field that a text names, and the key where it is one of a map.
+pub(crate) fn resolve(reader: &mut Reader<'_>, name: &Located) -> Option<(&'static Field, String)> {
     if let Some(found) = field::lookup(&name.text) {
         return Some(found);
     }

@@ -1,19 +1,20 @@
 //! `limits` of `bundle.yaml` and of its routes.
 
+use super::condition;
 use super::files::MANIFEST;
 use super::routes::read_id;
 use super::rules::{MODES, Rules};
 use super::units::{duration, nano};
 use crate::charge::Limit;
 use crate::decision::Effect;
-use crate::field::{self, FieldKind};
+use crate::field::FieldKind;
 use crate::limit::{LimitSpec, Measure};
 use crate::limits::{MAX_LIMITS, MAX_MESSAGE_CHARS, MAX_NAME_CHARS};
 use crate::names::Selector;
 use crate::predicate::{Predicate, Subject};
 use crate::price::PriceTable;
 use crate::source::node::Node;
-use crate::source::read::{Located, Map, Reader, did_you_mean};
+use crate::source::read::{Located, Map, Reader};
 use crate::source::report::{Pos, Report};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +49,6 @@ pub(crate) struct Limits {
     ids: Vec<Located>,
     /// The first limit on cost.
     cost: Option<Pos>,
-    /// Models that are written out in routes and in rules that allow, and where.
-    models: Vec<(String, Located)>,
 }
 
 impl Limits {
@@ -95,10 +94,13 @@ impl Limits {
         let action = map.get("action").map(|node| reader.choice(node, "action", ACTIONS));
         let shadow = map.get("mode").and_then(|node| reader.choice(node, "mode", MODES)).unwrap_or(false);
         let message = map.get("message").and_then(|node| reader.text(node, "`message`", MAX_MESSAGE_CHARS));
+        let models = rules.models.len();
         let mut conditions = Vec::new();
         for selector in Selector::ALL {
             conditions.extend(rules.read_selector(reader, map, *selector, &mut false));
         }
+        // What a limit counts need not be allowed.
+        rules.models.truncate(models);
         if let Some(node) = map.get("conditions") {
             let read = rules.read_conditions(reader, node, "`conditions`");
             if read.iter().any(Predicate::needs_text) {
@@ -146,14 +148,8 @@ impl Limits {
         }
     }
 
-    /// Remembers the models among these globs that are written out.
-    pub(crate) fn literal_models(&mut self, path: &str, texts: &[Located]) {
-        let literal = texts.iter().filter(|text| !text.text.contains(['*', '?', '[']));
-        self.models.extend(literal.map(|text| (path.to_owned(), text.clone())));
-    }
-
     /// What limits on cost need of the prices.
-    pub(crate) fn check_prices(&self, prices: Option<&PriceTable>, report: &mut Report) {
+    pub(crate) fn check_prices(&self, rules: &Rules, prices: Option<&PriceTable>, report: &mut Report) {
         let Some(at) = self.cost else { return };
         let Some(prices) = prices else {
             report.error(MANIFEST, at, "a limit on `cost` needs `prices` in the bundle");
@@ -164,7 +160,7 @@ impl Limits {
                            call to a model that has no price?";
             report.error(MANIFEST, at, message);
         }
-        for (path, model) in &self.models {
+        for (path, model) in &rules.models {
             if !prices.knows(model) {
                 report.warning(path, model.at, format!("model `{}` has no price in `prices`", model.text));
             }
@@ -205,21 +201,14 @@ fn read_per(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Subject
     }
     let mut fields = Vec::with_capacity(texts.len());
     for text in &texts {
-        let problem = match field::lookup(&text.text) {
-            None => {
-                let hint = did_you_mean(&text.text, field::fields().iter().map(|field| field.name));
-                format!("unknown field `{}` in `per`{hint}", text.text)
-            }
-            Some((field, _)) if field.needs_text || field.name == "arguments" => {
-                format!("`{}` cannot be counted by: it is what the call says, not whose it is", text.text)
-            }
-            Some((field, key)) if matches!(field.kind, FieldKind::Text | FieldKind::Map) => {
-                fields.push((text.text.clone(), Subject::Field(field, key)));
-                continue;
-            }
-            Some((field, _)) => {
-                format!("`{}` is a {}; only text can be counted by", text.text, field.kind.as_str())
-            }
+        let Some((field, key)) = condition::resolve(reader, text) else { continue };
+        let problem = if field.needs_text || field.name == "arguments" {
+            format!("`{}` cannot be counted by: it is what the call says, not whose it is", text.text)
+        } else if matches!(field.kind, FieldKind::Text | FieldKind::Map) {
+            fields.push((text.text.clone(), Subject::Field(field, key)));
+            continue;
+        } else {
+            format!("`{}` is a {}; only text can be counted by", text.text, field.kind.as_str())
         };
         reader.error(text.at, problem);
     }

@@ -81,11 +81,6 @@ fn read_route(reader: &mut Reader<'_>, node: &Node, rules: &mut Rules, limits: &
     };
     let (models, operations): (Option<Vec<Glob>>, _) =
         (selector(Selector::Models), selector(Selector::Operations));
-    if models.is_some()
-        && let Some(texts) = map.get("models").and_then(|node| reader.texts(node, "`models`"))
-    {
-        limits.literal_models(MANIFEST, &texts);
-    }
     let default = map.get("default").and_then(|node| reader.choice(node, "default", DEFAULTS));
     let guardrail = map.get("guardrail").and_then(|node| read_guardrail(reader, node));
     let max_tokens = map.get("max_tokens").and_then(|node| {

@@ -58,6 +58,8 @@ pub(crate) struct Rules {
     vocabulary: Vocabulary,
     /// Literal principals of selectors, to be compared with the directory.
     pub(crate) principals: Vec<(String, Located)>,
+    /// Models that routes and rules that allow write out, to be compared with the prices.
+    pub(crate) models: Vec<(String, Located)>,
     /// Routes of selectors, to be compared with those of the bundle.
     pub(crate) routes: Vec<(String, Located)>,
     full: bool,
@@ -100,6 +102,7 @@ impl Rules {
             }
         }
         let mut names_unknown = false;
+        let models = self.models.len();
         let mut conditions = Vec::new();
         for selector in Selector::ALL {
             conditions.extend(self.read_selector(reader, map, *selector, &mut names_unknown));
@@ -109,6 +112,9 @@ impl Rules {
         }
         if let Some(node) = map.get("condition_groups") {
             conditions.extend(self.read_groups(reader, node));
+        }
+        if effect != Some(Effect::Allow) {
+            self.models.truncate(models);
         }
         let (Some(id), Some(effect), true) = (id, effect, enabled) else { return };
         if self.rules.len() >= MAX_RULES {
@@ -172,7 +178,11 @@ impl Rules {
             Selector::Routes => {
                 self.routes.extend(texts.iter().map(|text| (reader.path.to_owned(), text.clone())));
             }
-            Selector::Models | Selector::Regions => {}
+            Selector::Models => {
+                let literal = texts.iter().filter(|text| !text.text.contains(['*', '?', '[']));
+                self.models.extend(literal.map(|text| (reader.path.to_owned(), text.clone())));
+            }
+            Selector::Regions => {}
         }
         let globs = read_globs(reader, &texts, selector.folds_case())?;
         if selector == Selector::Operations {

@@ -34,9 +34,30 @@ struct Expect {
     #[serde(default)]
     matched: Option<Vec<String>>,
     shadow_effect: Option<String>,
+    shadow_rule: Option<String>,
+    route: Option<String>,
+    /// `limit[key] amount`, in order.
+    #[serde(default)]
+    charges: Option<Vec<String>>,
+    /// What becomes of it when these limits are exceeded, in this order, with room again in 30 s.
+    #[serde(default)]
+    exceeded: Vec<Exceeded>,
     #[serde(default)]
     needs_text: bool,
     principal: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exceeded {
+    limits: Vec<String>,
+    effect: String,
+    rule: Option<String>,
+    message: Option<String>,
+    shadow_effect: Option<String>,
+    shadow_rule: Option<String>,
+    retry_after: Option<u32>,
+    approval: Option<String>,
 }
 
 /// A call as tables write it. Unsaid: `Converse` on bedrock-runtime in us-east-1 by an unknown key.
@@ -66,6 +87,9 @@ struct CallSpec {
     metadata: BTreeMap<String, String>,
     session_attributes: BTreeMap<String, String>,
     guardrail: Option<String>,
+    guardrail_version: Option<String>,
+    host: String,
+    session: Option<String>,
     source_ip: Option<String>,
     time: u64,
 }
@@ -110,7 +134,8 @@ impl CallSpec {
             partition: "aws".to_owned(),
             model: spec.model.as_ref().map(model),
             other_models: spec.other_models.iter().map(model).collect(),
-            agent: Agent { id: spec.agent_id.clone(), ..Agent::default() },
+            host: spec.host.clone(),
+            agent: Agent { id: spec.agent_id.clone(), session: spec.session.clone(), ..Agent::default() },
             labels: spec.labels.clone(),
             request: Request {
                 bytes: spec.bytes,
@@ -122,6 +147,7 @@ impl CallSpec {
                 metadata: spec.metadata.clone(),
                 session_attributes: spec.session_attributes.clone(),
                 guardrail: spec.guardrail.clone(),
+                guardrail_version: spec.guardrail_version.clone(),
                 ..Request::default()
             },
             network: Network { source_ip: spec.source_ip.clone(), ..Network::default() },
@@ -168,6 +194,47 @@ fn every_table() {
                 case.expect.shadow_effect,
                 "{place}: shadow_effect"
             );
+            if let Some(rule) = case.expect.shadow_rule {
+                assert_eq!(got.shadow_rule, Some(rule), "{place}: shadow_rule");
+            }
+            assert_eq!(got.shadow_rule.is_some() && got.shadow_effect.is_none(), false, "{place}: {got:?}");
+            if let Some(route) = case.expect.route {
+                assert_eq!(got.route, Some(route), "{place}: route");
+            }
+            if let Some(charges) = case.expect.charges {
+                let shown = |charge: &crate::Charge| match charge.key.as_str() {
+                    "" => format!("{} {}", charge.limit.id, charge.amount),
+                    key => format!("{}[{key}] {}", charge.limit.id, charge.amount),
+                };
+                let got = bundle.charges(&call, &got);
+                assert_eq!(got.iter().map(shown).collect::<Vec<_>>(), charges, "{place}: charges");
+            }
+            for expected in case.expect.exceeded {
+                let after = expected.limits.iter().fold(got.clone(), |decision, id| {
+                    bundle.exceeded(&decision, bundle.limit(id).unwrap(), Some(30), &call)
+                });
+                let place = format!("{place}: exceeded {:?}", expected.limits);
+                println!("{place}: {} by {:?}: {}", after.effect, after.rule, after.message);
+                assert_eq!(after.effect.as_str(), expected.effect, "{place}");
+                assert_eq!(after.rule, expected.rule, "{place}: rule");
+                let shadow = after.shadow_effect.map(|effect| effect.as_str().to_owned());
+                assert_eq!(
+                    (shadow, &after.shadow_rule),
+                    (expected.shadow_effect, &expected.shadow_rule),
+                    "{place}"
+                );
+                assert_eq!(after.retry_after_seconds, expected.retry_after, "{place}: retry_after");
+                assert_eq!(after.approval.map(|terms| terms.rule), expected.approval, "{place}: approval");
+                if let Some(message) = expected.message {
+                    assert_eq!(after.message, message, "{place}: message");
+                }
+                for id in &expected.limits {
+                    assert!(
+                        after.matched.iter().any(|rule| rule.id == format!("limit/{id}")),
+                        "{place}: {id}"
+                    );
+                }
+            }
             if let Some(message) = case.expect.message {
                 assert_eq!(got.message, message, "{place}: message");
             }
