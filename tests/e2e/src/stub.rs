@@ -28,6 +28,8 @@ pub enum Behaviour {
     Close,
     /// `allow`, but late.
     Late(Duration),
+    /// `hold`, and `allow` so long after it was asked again.
+    Hold(Duration),
 }
 
 /// The running stub.
@@ -124,7 +126,13 @@ async fn answer(shared: Arc<Mutex<Shared>>, request: Request<Incoming>) -> Resul
         }
         Behaviour::Hang => std::future::pending().await,
         Behaviour::Close => anyhow::bail!("closed on purpose"),
-        Behaviour::Late(delay) => {
+        Behaviour::Hold(_) if asked["held"].is_null() => {
+            let hold = json!({
+                "call_id": asked["call_id"], "decision_id": "", "verdict": "hold", "approval_id": "ap-1", "seconds": 45,
+            });
+            Ok(json_answer(200, hold.to_string()))
+        }
+        Behaviour::Late(delay) | Behaviour::Hold(delay) => {
             tokio::time::sleep(delay).await;
             Ok(json_answer(200, allow.to_string()))
         }

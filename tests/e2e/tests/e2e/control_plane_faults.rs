@@ -130,6 +130,59 @@ fn control_plane_needs_text_twice() -> Result<()> {
 }
 
 #[test]
+fn control_plane_holds_a_call_twice() -> Result<()> {
+    let hold = json!({"verdict": "hold", "decision_id": "", "approval_id": "ap-1", "seconds": 45});
+    with(Behaviour::With(hold), "held-twice")
+}
+
+/// The gate waits longer than for a decision, and no timeout of Envoy's ends the wait. `PORTCULLIS_HOLD_S` waits as long as that.
+#[test]
+fn a_held_call_goes_out_when_it_is_approved() -> Result<()> {
+    let seconds = std::env::var("PORTCULLIS_HOLD_S").ok().and_then(|s| s.parse().ok()).unwrap_or(2);
+    let stack =
+        Builder::default().timeout_ms(700).start_with_stub(Behaviour::Hold(Duration::from_secs(seconds)))?;
+    let started = std::time::Instant::now();
+    let seen = python::ask(&stack.egress(), &script("held", "out(caught(converse))"))?;
+    println!("held for {:?}: {seen}", started.elapsed());
+    ensure!(seen["ok"].is_string() && started.elapsed() >= Duration::from_secs(seconds), "{seen}");
+    let questions = stack.stub.questions();
+    ensure!(questions.len() == 2 && questions[1]["held"] == "ap-1", "{questions:?}");
+    ensure!(questions[0]["call_id"] == questions[1]["call_id"], "another call");
+    ensure!(
+        questions[1]["wait_ms"].as_u64().is_some_and(|ms| (40_000..=50_000).contains(&ms)),
+        "{questions:?}"
+    );
+    Ok(())
+}
+
+/// A client that gives up while its call is held: nothing goes out, whatever is approved later.
+#[test]
+fn a_held_call_whose_client_has_left_stays_in() -> Result<()> {
+    let stack = Builder::default().start_with_stub(Behaviour::Hold(Duration::from_secs(2)))?;
+    let rest = "
+from botocore.config import Config
+_c = client
+def client(name): return _c(name, config=Config(retries={'total_max_attempts': 1}, read_timeout=1))
+out(caught(converse))";
+    let seen = python::ask(&stack.egress(), &script("impatient", rest))?;
+    println!("{seen}");
+    ensure!(seen["exception"] == "ReadTimeoutError", "{seen}");
+    wait::until("the outcome", || {
+        let outcomes = stack.stub.outcomes();
+        let outcome = outcomes.first().context("none yet")?;
+        ensure!(outcome["outcome"] == "aborted" && outcome["reason"] == "client_gone", "{outcome}");
+        ensure!(outcome["forwarded"] == false && outcome["decision_id"].is_null(), "{outcome}");
+        Ok(())
+    })?;
+    // A call that is held after it, and goes out: by then the first has its answer, too.
+    let seen = python::ask(&stack.egress(), &script("patient", "out(caught(converse))"))?;
+    ensure!(seen["ok"].is_string() && stack.stub.questions().len() == 4, "{seen}");
+    let arrived = stack.fake.calls()?.len();
+    ensure!(arrived == 1, "{arrived} calls arrived");
+    Ok(())
+}
+
+#[test]
 fn failure_mode_open_is_loud() -> Result<()> {
     let stack = Builder::default().filter("failure_mode: open").without_gateway().start()?;
     stack.control_plane.kill();

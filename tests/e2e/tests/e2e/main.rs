@@ -20,3 +20,4 @@ mod protocols;
 mod raw;
 mod sandbox;
 mod streams;
+mod usage;

@@ -50,6 +50,11 @@ pub(super) fn responses(ask: &Ask<'_>) -> Reply {
         let data = json!({"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "delta": piece});
         events.push(("response.output_text.delta", data.to_string()));
     }
+    for item in body["output"].as_array().into_iter().flatten().skip(1) {
+        for name in ["response.output_item.added", "response.output_item.done"] {
+            events.push((name, json!({"type": name, "item": item}).to_string()));
+        }
+    }
     events.push(("response.completed", json!({"type": "response.completed", "response": body}).to_string()));
     stream::server_sent(ask, events)
 }
