@@ -193,6 +193,7 @@ impl Book for Limits {
         let now_ms = clock::unix_ms();
         let changes: Vec<Change> = match settlement::of(outcome) {
             Settlement::Release => ledger.release(now_ms, call),
+            Settlement::Silent => ledger.settle(now_ms, call, |entry| entry.amount),
             Settlement::Keep(late) => ledger.keep(now_ms, call, late),
             Settlement::Used(usage) => {
                 ledger.settle(now_ms, call, |entry| note::amount(&entry.note, &usage).unwrap_or(entry.amount))

@@ -11,7 +11,9 @@ pub(super) enum Settlement {
     Used(Usage),
     /// The call used this or more: its answer was cut. The reservation stands unless this is more.
     AtLeast(Usage),
-    /// Nobody knows what it used: the reservation stands.
+    /// It was answered, and nobody says what it used: the reservation is taken for that.
+    Silent,
+    /// Nobody knows whether it was answered, or what it used: the reservation stands.
     Keep(Late),
     /// It used nothing.
     Release,
@@ -31,7 +33,7 @@ pub(super) fn of(outcome: &OutcomeRecord) -> Settlement {
     let refused = outcome.status.is_some_and(|status| status >= 400);
     match outcome.state {
         OutcomeState::Completed if refused => Settlement::Release,
-        OutcomeState::Completed => usage.map_or(Settlement::Keep(Late::No), Settlement::Used),
+        OutcomeState::Completed => usage.map_or(Settlement::Silent, Settlement::Used),
         OutcomeState::Failed if outcome.forwarded && outcome.response_bytes > 0 && !refused => cut(),
         OutcomeState::Failed if usage.is_some() => cut(),
         OutcomeState::Failed | OutcomeState::Blocked => Settlement::Release,
@@ -54,10 +56,10 @@ mod tests {
         // State, status, forwarded, bytes of the answer, usage.
         let cases = [
             (Completed, Some(200), true, 9, Some(used), Settlement::Used(own)),
-            (Completed, Some(200), true, 9, None, kept),
+            (Completed, Some(200), true, 9, None, Settlement::Silent),
             (Completed, Some(429), true, 9, None, Settlement::Release),
             (Completed, Some(500), true, 9, Some(used), Settlement::Release),
-            (Completed, None, true, 9, None, kept),
+            (Completed, None, true, 9, None, Settlement::Silent),
             (Failed, None, true, 0, None, Settlement::Release),
             (Failed, Some(503), true, 0, None, Settlement::Release),
             (Failed, Some(503), false, 40, None, Settlement::Release),

@@ -3,6 +3,7 @@
 mod admin;
 mod data;
 mod keys;
+mod limits;
 mod wire;
 
 use super::{admin_api, data_plane};
