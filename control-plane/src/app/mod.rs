@@ -2,6 +2,7 @@
 
 mod call;
 mod decide;
+mod explain;
 mod fault;
 mod health;
 mod history;
@@ -13,6 +14,7 @@ mod recall;
 mod record;
 mod shadow;
 
+pub use explain::{ConditionView, Explained, ExplanationView, PartView, RuleView, holds};
 pub use fault::Fault;
 pub use health::{BundleHealth, Health, StoreHealth};
 pub use history::History;

@@ -11,6 +11,9 @@ use portcullis_policy::{
 /// What policy reads and records do not keep: fields of conditions, those of maps by the map's name.
 pub const LOST: &[&str] = &["request.text", "request.text_truncated"];
 
+/// What policy reads beside the call, and what was true of it at the time is not kept.
+pub(super) const COUNTED: &[&str] = &["context", "history"];
+
 /// What a record says of a decision, for deciding it again.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recalled {

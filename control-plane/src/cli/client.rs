@@ -4,6 +4,7 @@ use crate::http::Problem;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 /// How to reach a running server.
@@ -50,6 +51,20 @@ impl Client {
             request = request.query(*key, value);
         }
         read(request.call().with_context(|| self.unreachable())?)
+    }
+
+    /// The lines of a long answer, as they come; there is no deadline but the server's own.
+    pub(super) fn lines(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<impl BufRead + use<>> {
+        let request = self.agent.get(self.url(path)).header("authorization", self.bearer());
+        let mut request = request.config().timeout_global(None).build();
+        for (key, value) in query {
+            request = request.query(*key, value);
+        }
+        let mut response = request.call().with_context(|| self.unreachable())?;
+        if !response.status().is_success() {
+            return Err(refused(&mut response));
+        }
+        Ok(BufReader::with_capacity(256 * 1024, response.into_body().into_reader()))
     }
 
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {

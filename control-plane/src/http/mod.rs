@@ -19,7 +19,7 @@ pub use limits::LimitsPage;
 pub use listen::{Address, Listener, serve};
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
-pub use time::show as show_time;
+pub use time::{parse as parse_time, show as show_time};
 pub use view::{DecisionView, DecisionsPage};
 
 use crate::app::App;
@@ -50,6 +50,7 @@ pub fn admin_api(app: Arc<App>) -> Router {
         .route("/v1/decisions", get(admin::decisions))
         .route("/v1/decisions/export", get(reports::export))
         .route("/v1/decisions/{id}", get(admin::decision))
+        .route("/v1/decisions/{id}/explain", get(reports::explain))
         .route("/v1/shadow-report", get(reports::shadow_report))
         .route("/v1/events", get(admin::events))
         .route("/v1/bundles", get(admin::bundles))

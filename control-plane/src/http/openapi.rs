@@ -23,6 +23,7 @@ use utoipa::{Modify, OpenApi};
         super::admin::create_key,
         super::admin::revoke_key,
         super::reports::export,
+        super::reports::explain,
         super::reports::shadow_report,
         super::health::healthz,
         super::health::readyz,

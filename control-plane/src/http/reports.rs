@@ -4,13 +4,13 @@ use super::auth::Admin;
 use super::json::{Json, Query};
 use super::problem::Problem;
 use super::time;
-use crate::app::{App, ShadowReport};
+use crate::app::{App, Explained, ExplanationView, ShadowReport};
 use crate::clock;
 use crate::storage::{RecordQuery, StoreError};
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::State;
-use axum::http::HeaderValue;
+use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body::Frame;
 use serde::Deserialize;
@@ -105,6 +105,34 @@ impl HttpBody for Lines {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
         self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+/// Explains a recorded decision with the active bundle: every rule, condition by condition, on the call as recorded.
+#[utoipa::path(
+    get, path = "/v1/decisions/{id}/explain", tag = "audit", params(("id" = String, Path, description = "The decision id")),
+    security(("admin" = [])),
+    responses(
+        (status = 200, description = "The explanation", body = ExplanationView),
+        (status = 404, description = "No such decision", body = Problem),
+        (status = 409, description = "The call was refused before policy was asked", body = Problem),
+    )
+)]
+pub(super) async fn explain(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Path(id): Path<String>,
+) -> Result<Json<ExplanationView>, Problem> {
+    match app.explain(id).await? {
+        Explained::Explained(view) => Ok(Json(*view)),
+        Explained::NoDecision => {
+            Err(Problem::new(StatusCode::NOT_FOUND, "decision_not_found", "there is no decision of that id"))
+        }
+        Explained::NotPolicy => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "not_decided_by_policy",
+            "the call was refused before policy was asked; its record says why",
+        )),
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 ///
 /// # Errors
 /// What is accepted, when it is none of them.
-pub(super) fn parse(text: &str, now_ms: u64) -> Result<u64, String> {
+pub fn parse(text: &str, now_ms: u64) -> Result<u64, String> {
     if let Ok(ms) = text.parse() {
         return Ok(ms);
     }

@@ -1,8 +1,14 @@
 //! `portcullis policy`.
 
 mod check;
+mod explain;
+mod junit;
+mod replay;
+mod shadow;
 mod snippet;
 mod source;
+mod test;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -18,6 +24,14 @@ Exit codes:
 pub enum Command {
     /// Load a bundle and show what is wrong with it, with the lines
     Check(check::Args),
+    /// Run the bundle's test cases, and show which rules they reach
+    Test(test::Args),
+    /// Show why a call gets its verdict
+    Explain(explain::Args),
+    /// Decide recorded calls again with another bundle, and show what would change
+    Replay(replay::Args),
+    /// Show what would have happened without shadow mode
+    ShadowReport(shadow::Args),
 }
 
 /// How a command ended that could do its work.
@@ -34,6 +48,10 @@ enum Ending {
 pub fn run(command: Command) -> ExitCode {
     let result = match command {
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::ShadowReport(args) => shadow::run(&args),
     };
     match result {
         Ok(Ending::Well) => ExitCode::SUCCESS,

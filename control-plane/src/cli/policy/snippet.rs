@@ -18,8 +18,21 @@ pub(in crate::cli) struct Paint(bool);
 impl Paint {
     /// On a terminal, unless `NO_COLOR` is set.
     pub(in crate::cli) fn stdout() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Paint(io::stdout().is_terminal() && !refused)
+        Paint(io::stdout().is_terminal() && !Self::refused())
+    }
+
+    /// The same, for what goes to standard error.
+    pub(in crate::cli) fn stderr() -> Self {
+        Paint(io::stderr().is_terminal() && !Self::refused())
+    }
+
+    /// Never.
+    pub(in crate::cli) const fn none() -> Self {
+        Paint(false)
+    }
+
+    fn refused() -> bool {
+        std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
     }
 
     fn wrap(self, code: &str, text: &str) -> String {

@@ -1,7 +1,9 @@
 //! Bundles that the command line names: a directory, or an archive of one.
 
+use super::snippet::{self, Paint};
 use anyhow::Context;
-use portcullis_policy::{LoadError, SourceFile};
+use portcullis_policy::{Bundle, LoadError, SourceFile, compile};
+use std::io::stderr;
 use std::path::Path;
 
 /// A bundle's files, or what is wrong with them as files.
@@ -19,4 +21,30 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Files> {
         return Ok(crate::bundle::load_directory(path));
     }
     anyhow::bail!("`{}` is no directory", path.display())
+}
+
+/// The bundle at `path`; `None` when it does not load, and what is wrong with it is printed.
+///
+/// # Errors
+/// When there is nothing to read.
+pub(super) fn compiled(path: &Path) -> anyhow::Result<Option<Bundle>> {
+    Ok(loaded(path)?.map(|(bundle, _)| bundle))
+}
+
+/// The same, with the files.
+pub(super) fn loaded(path: &Path) -> anyhow::Result<Option<(Bundle, Vec<SourceFile>)>> {
+    let files = read(path)?;
+    let result = match &files {
+        Ok(files) => compile(files),
+        Err(error) => Err(error.clone()),
+    };
+    let files = files.unwrap_or_default();
+    match result {
+        Ok(bundle) => Ok(Some((bundle, files))),
+        Err(LoadError { diagnostics }) => {
+            snippet::print(&mut stderr().lock(), Paint::stderr(), &diagnostics, &files)?;
+            eprintln!("`{}` does not load; `portcullis policy check` shows this as well", path.display());
+            Ok(None)
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::expect::Mismatch;
 use super::read::Case;
+use crate::load::files::MANIFEST;
 use crate::{Bundle, Call, Decision};
 use std::collections::BTreeMap;
 
@@ -107,6 +108,7 @@ fn coverage(bundle: &Bundle, results: &[CaseResult<'_>]) -> Vec<Coverage> {
         cases: reached.get(&(kind, id)).copied().unwrap_or(0),
     };
     let rules = bundle.rules().map(|rule| one("rule", rule.id, rule.path, rule.line));
+    let routes = bundle.routes.iter().map(|route| one("route", &route.id, MANIFEST, route.at.line));
     let limits = bundle.limits().iter().map(|limit| one("limit", &limit.id, "", 0));
-    rules.chain(limits).collect()
+    rules.chain(routes).chain(limits).collect()
 }
