@@ -56,10 +56,10 @@ impl Hierarchy {
             return Err(HierarchyError(message));
         }
         for (kind, id) in [child, parent] {
-            if kind == "Model" && id.to_lowercase() != id {
+            if kind == "Model" && id.to_ascii_lowercase() != id {
                 return Err(HierarchyError(format!(
                     "models are in lower case: write `{}`",
-                    id.to_lowercase()
+                    id.to_ascii_lowercase()
                 )));
             }
         }

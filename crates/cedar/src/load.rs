@@ -58,6 +58,8 @@ pub struct PolicyInfo {
     pub description: Option<String>,
     /// Its scope names `bedrock::Action::"Unknown"` in so many words.
     pub names_unknown: bool,
+    /// The principals that it names, in its scope or its conditions.
+    pub principals: Vec<String>,
     /// File.
     pub path: String,
     /// Line of its first character, from 1.
@@ -213,6 +215,12 @@ impl<'s> Loader<'s> {
             severity: text("severity"),
             name: text("name"),
             description: text("description"),
+            principals: policy
+                .entity_literals()
+                .iter()
+                .filter(|uid| uid.type_name().to_string() == "Principal")
+                .map(|uid| uid.id().unescaped().to_owned())
+                .collect(),
             names_unknown: action(UNKNOWN).is_some_and(|unknown| scope.names_action(&unknown)),
             path: place.path,
             line: place.line,
@@ -249,11 +257,14 @@ impl<'s> Loader<'s> {
     fn check_literals(&mut self, source: Source<'_>, start: usize, policy: &Policy) {
         for uid in policy.entity_literals() {
             let id = uid.id().unescaped();
-            if uid.type_name().to_string() == "Model" && id.to_lowercase() != id {
+            if uid.type_name().to_string() == "Model" && id.to_ascii_lowercase() != id {
                 self.error(
                     source,
                     start,
-                    format!("`{uid}` never fits: models are in lower case, write `{}`", id.to_lowercase()),
+                    format!(
+                        "`{uid}` never fits: models are in lower case, write `{}`",
+                        id.to_ascii_lowercase()
+                    ),
                 );
             }
         }
@@ -269,49 +280,66 @@ impl<'s> Loader<'s> {
         for error in result.validation_errors() {
             found.extend(self.locate(error.policy_id(), true, error));
         }
+        let broken: HashSet<usize> = found.iter().map(|(number, _)| *number).collect();
+        let mut dead = HashSet::new();
         for warning in result.validation_warnings() {
-            // What can never hold protects nothing, whoever believes that it does.
-            let impossible = matches!(warning, cedar_policy::ValidationWarning::ImpossiblePolicy(_));
-            found.extend(self.locate(warning.policy_id(), impossible, warning));
+            use cedar_policy::ValidationWarning as W;
+            // What can never hold protects nothing, whoever believes that it does. Said once, and not of a policy with an
+            // error: that it cannot hold either says nothing more.
+            let never = matches!(warning, W::ImpossiblePolicy(_) | W::InvalidActionApplication(_));
+            let Some((number, mut finding)) = self.locate(warning.policy_id(), never, warning) else {
+                continue;
+            };
+            if never {
+                if broken.contains(&number) || !dead.insert(number) {
+                    continue;
+                }
+                finding.message = format!(
+                    "policy `{}` can never hold: no call fits its scope and conditions",
+                    self.id_of(number)
+                );
+            }
+            found.push((number, finding));
         }
-        // A policy with an error is also impossible; that says nothing more.
-        let broken: HashSet<usize> = found
-            .iter()
-            .filter(|(_, _, finding)| finding.error && !finding.message.contains("is impossible"))
-            .map(|(number, ..)| *number)
-            .collect();
-        found.retain(|(number, _, finding)| {
-            !(finding.message.contains("is impossible") && broken.contains(number))
-        });
-        // One mistake is found once for every entity type that an unconstrained resource may have.
-        let mut by_place: HashMap<(usize, u32, u32), Vec<Finding>> = HashMap::new();
-        for (number, _, finding) in found {
-            by_place.entry((number, finding.line, finding.column)).or_default().push(finding);
+        // One mistake is found once for every action and entity type that the policy's scope leaves open.
+        let mut by_place: HashMap<(usize, u32, u32), BTreeSet<Finding>> = HashMap::new();
+        for (number, finding) in found {
+            by_place.entry((number, finding.line, finding.column)).or_default().insert(finding);
         }
-        for mut same in by_place.into_values() {
-            same.sort();
+        for same in by_place.into_values() {
             let more = same.len() - 1;
             if let Some(mut first) = same.into_iter().next() {
                 if more > 0 {
-                    first.message.push_str(&format!(" (and {more} more of the kind here)"));
+                    first.message.push_str(&format!(" (and {more} more like it here)"));
                 }
                 self.findings.insert(first);
             }
         }
     }
 
-    fn locate(
-        &self,
-        id: &PolicyId,
-        error: bool,
-        found: &dyn miette::Diagnostic,
-    ) -> Option<(usize, String, Finding)> {
+    fn id_of(&self, number: usize) -> &str {
+        self.policies.get(number).map_or("", |loaded| &loaded.info.id)
+    }
+
+    fn locate(&self, id: &PolicyId, error: bool, found: &dyn miette::Diagnostic) -> Option<(usize, Finding)> {
         let number: usize = AsRef::<str>::as_ref(id).parse().ok()?;
         let Loaded { info, source, start, .. } = self.policies.get(number)?;
         let mut finding = Finding::of(source.path, source.text, *start, error, found);
         let own = format!("for policy `{number}`, ");
-        finding.message = format!("policy `{}`: {}", info.id, finding.message.replacen(&own, "", 1));
-        Some((number, info.id.clone(), finding))
+        let said = finding.message.replacen(&own, "", 1);
+        // All actions have the same context: which of them was looked at says nothing.
+        let said = match said.split_once(" in context for ") {
+            Some((what, rest)) => {
+                let rest = rest
+                    .split_once(['"'])
+                    .and_then(|(_, rest)| rest.split_once('"'))
+                    .map_or(rest, |(_, rest)| rest);
+                format!("{what} in the context{rest}")
+            }
+            None => said,
+        };
+        finding.message = format!("policy `{}`: {said}", info.id);
+        Some((number, finding))
     }
 }
 

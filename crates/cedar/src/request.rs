@@ -42,6 +42,8 @@ pub struct Request {
     pub path: String,
     /// `pass_through` or `resign`.
     pub entrance: String,
+    /// The route that the call is on.
+    pub route: String,
     /// What the call names; [`Kind::Other`] is added when it is empty.
     pub resources: Vec<Resource>,
     /// Size of the body.

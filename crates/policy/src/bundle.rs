@@ -1,6 +1,7 @@
 //! The compiled bundle.
 
 use crate::approval::ApprovalDefaults;
+use crate::cedar::Cedar;
 use crate::charge::{Estimate, Limit};
 use crate::decision::Effect;
 use crate::diagnostic::{Diagnostic, LoadError};
@@ -8,6 +9,7 @@ use crate::directory::Directory;
 use crate::identity::{Claim, Principal};
 use crate::index::Index;
 use crate::limit::LimitSpec;
+use crate::load::cedar::{CedarFiles, ENTITIES, SCHEMA};
 use crate::load::files::{self, MANIFEST, Role};
 use crate::load::manifest;
 use crate::load::routes;
@@ -47,6 +49,7 @@ pub struct Bundle {
     pub(crate) estimate: Estimate,
     pub(crate) rules: Vec<Rule>,
     pub(crate) index: Index,
+    pub(crate) cedar: Option<Cedar>,
     wants_text: bool,
     warnings: Vec<Diagnostic>,
 }
@@ -65,29 +68,44 @@ pub fn compile(files: &[SourceFile]) -> Result<Bundle, LoadError> {
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
     let mut manifest = None;
     let mut rules = Rules::default();
+    let mut cedar = CedarFiles::default();
     for file in sorted {
         let role = files::role(&file.path, &mut report);
-        if role == Role::Other {
+        match role {
+            Role::Cedar if file.path == ENTITIES => cedar.entities = Some(file),
+            Role::Cedar if file.path == SCHEMA => cedar.schema = Some(file),
+            Role::Cedar => cedar.policies.push(file),
+            Role::Manifest | Role::Rules | Role::Other => {}
+        }
+        if matches!(role, Role::Cedar | Role::Other) {
             continue;
         }
         let Some(root) = node::parse(&file.path, &file.bytes, &mut report) else { continue };
         match role {
             Role::Manifest => manifest = manifest::read(&root, &mut rules, &mut report),
             Role::Rules => rules.read_file(&file.path, &root, &mut report),
-            Role::Other => {}
+            Role::Cedar | Role::Other => {}
         }
     }
     if let Some(manifest) = &manifest {
         routes::check_selectors(&rules, &manifest.routes, &mut report);
         manifest.limits.check_prices(&rules, manifest.prices.as_ref(), &mut report);
     }
+    let directory = manifest.as_ref().map(|manifest| &manifest.directory);
+    let cedar = cedar.read(directory, |id| rules.place_of(id), &mut report);
     match manifest {
-        Some(manifest) if !report.has_errors() => Ok(assemble(files, manifest, rules, report)),
+        Some(manifest) if !report.has_errors() => Ok(assemble(files, manifest, rules, cedar, report)),
         _ => Err(LoadError { diagnostics: report.into_diagnostics() }),
     }
 }
 
-fn assemble(files: &[SourceFile], manifest: manifest::Manifest, rules: Rules, mut report: Report) -> Bundle {
+fn assemble(
+    files: &[SourceFile],
+    manifest: manifest::Manifest,
+    rules: Rules,
+    cedar: Option<Cedar>,
+    mut report: Report,
+) -> Bundle {
     warn_of_principals(&rules, &manifest.directory, &mut report);
     let rules = rules.rules;
     let reads_text = |rule: &Rule| rule.conditions.iter().any(Predicate::needs_text);
@@ -106,6 +124,7 @@ fn assemble(files: &[SourceFile], manifest: manifest::Manifest, rules: Rules, mu
         prices: manifest.prices,
         estimate: manifest.estimate,
         index: Index::new(&rules),
+        cedar,
         wants_text: rules.iter().any(reads_text),
         rules,
         warnings: report.into_diagnostics(),
@@ -159,15 +178,15 @@ impl Bundle {
         &self.digest
     }
 
-    /// Number of enabled rules.
+    /// Number of enabled rules, Cedar policies included.
     #[must_use]
     pub fn rule_count(&self) -> usize {
-        self.rules.len()
+        self.rules.len() + self.cedar.as_ref().map_or(0, |cedar| cedar.rules().len())
     }
 
-    /// The enabled rules, in load order: files by path, then as written.
+    /// The enabled rules, in load order: files by path, then as written; Cedar policies last, as `cedar/<@id>`.
     pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
-        self.rules.iter().map(Rule::info)
+        self.rules.iter().chain(self.cedar.iter().flat_map(Cedar::rules)).map(Rule::info)
     }
 
     /// Some rule reads the text of requests.
@@ -179,7 +198,7 @@ impl Bundle {
     /// Some rule reads [`crate::Call::counts`].
     #[must_use]
     pub fn wants_counts(&self) -> bool {
-        false
+        self.cedar.as_ref().is_some_and(Cedar::reads_counts)
     }
 
     /// The longest time, in milliseconds, that a sequence rule looks back in [`crate::Call::history`]; `None` when there

@@ -46,6 +46,9 @@ impl Bundle {
                 tally.built_in(ROUTE_RULE, why);
             }
             evaluate(&view, &mut tally);
+            for rule in self.cedar.iter().flat_map(|cedar| cedar.matches(&view)) {
+                tally.count(rule, Truth::True);
+            }
             self.conclude(&view, route, tally)
         })
     }

@@ -13,6 +13,7 @@ mod approval;
 mod bits;
 mod bundle;
 mod call;
+mod cedar;
 mod charge;
 mod decide;
 mod decision;
@@ -55,3 +56,6 @@ pub use limits::{MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES};
 pub use load::files::{digest, too_large};
 pub use routes::ROUTE_RULE;
 pub use rule::{Metadata, RuleInfo, Severity as RuleSeverity};
+
+/// The schema that Cedar policies are validated against, in Cedar's own schema syntax.
+pub const CEDAR_SCHEMA: &str = portcullis_cedar::SCHEMA;

@@ -35,13 +35,14 @@ impl From<bool> for Truth {
 #[derive(Debug)]
 pub(crate) struct View<'c> {
     pub(crate) call: &'c Call,
+    pub(crate) route: Option<&'c str>,
     pub(crate) names: Names,
 }
 
 impl<'c> View<'c> {
     /// `route` is the one that the call is on.
-    pub(crate) fn of(call: &'c Call, route: Option<&str>) -> Self {
-        Self { call, names: Names::of(call, route) }
+    pub(crate) fn of(call: &'c Call, route: Option<&'c str>) -> Self {
+        Self { call, route, names: Names::of(call, route) }
     }
 }
 

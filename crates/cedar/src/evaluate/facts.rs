@@ -18,6 +18,7 @@ pub(crate) const CONTEXT: &[&str] = &[
     "method",
     "path",
     "entrance",
+    "route",
     "source_ip",
     "vpc_endpoint",
     "server_name",
@@ -153,6 +154,7 @@ impl Policies {
                 let address: Option<std::net::IpAddr> = request.source_ip.parse().ok();
                 address.map(|address| Value::new_ip(address.to_string()))
             }
+            "route" => some(&request.route),
             "vpc_endpoint" => some(&request.vpc_endpoint),
             "server_name" => some(&request.server_name),
             "model" => named(Kind::Model).next(),

@@ -1,5 +1,6 @@
 //! What a bundle's files are, before any is parsed: sizes, paths, digest.
 
+use super::cedar::{ENTITIES, SCHEMA};
 use crate::SourceFile;
 use crate::limits::{MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES};
 use crate::source::read::did_you_mean;
@@ -15,6 +16,8 @@ pub(crate) const MANIFEST: &str = "bundle.yaml";
 pub(crate) enum Role {
     Manifest,
     Rules,
+    /// A file of `cedar/`.
+    Cedar,
     /// Test cases, documentation: part of the digest, not of the policy.
     Other,
 }
@@ -100,8 +103,19 @@ pub(crate) fn role(path: &str, report: &mut Report) -> Role {
             );
         }
         "tests" | "docs" => return Role::Other,
-        "cedar" => report.error(path, Pos::START, "Cedar policies are not supported by this version"),
-        _ if yaml || path.ends_with(".cedar") => {
+        "cedar" if path.ends_with(".cedar") || [ENTITIES, SCHEMA].contains(&path) => return Role::Cedar,
+        "cedar" if path.ends_with(".md") => return Role::Other,
+        "cedar" => {
+            report.error(
+                path,
+                Pos::START,
+                "Cedar policies are files ending in `.cedar`, beside `entities.json`; move this away",
+            );
+        }
+        _ if path.ends_with(".cedar") || path.ends_with(".cedarschema") => {
+            report.error(path, Pos::START, "Cedar policies belong in `cedar/`; move this there");
+        }
+        _ if yaml => {
             report.error(path, Pos::START, "policy files belong in `rules/`; move this there");
         }
         _ => {}

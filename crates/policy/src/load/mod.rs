@@ -1,6 +1,7 @@
 //! From values with places to the parts of a bundle.
 
 pub(crate) mod approvals;
+pub(crate) mod cedar;
 pub(crate) mod condition;
 pub(crate) mod files;
 pub(crate) mod limits;

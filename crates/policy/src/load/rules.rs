@@ -37,7 +37,7 @@ const RULE_KEYS: &[&str] = &[
 const ACTIONS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("block", Effect::Deny), ("log", Effect::Log)];
 /// The modes of rules, limits and bundles: shadow or not.
 pub(crate) const MODES: &[(&str, bool)] = &[("enforce", false), ("shadow", true)];
-const SEVERITIES: &[(&str, Severity)] = &[
+pub(crate) const SEVERITIES: &[(&str, Severity)] = &[
     ("info", Severity::Info),
     ("low", Severity::Low),
     ("medium", Severity::Medium),
@@ -66,6 +66,11 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// Where the rule of this id is: file and line.
+    pub(crate) fn place_of(&self, id: &str) -> Option<(String, u32)> {
+        self.ids.get(id).map(|source| (source.path.to_string(), source.at.line))
+    }
+
     /// Reads one file, already parsed.
     pub(crate) fn read_file(&mut self, path: &str, root: &Node, report: &mut Report) {
         self.path = Arc::from(path);

@@ -85,7 +85,8 @@ pub(crate) fn overlay(base: &Rc<Node>, over: &Rc<Node>, whole: &[&str]) -> Rc<No
     Rc::new(Node { at: over.at, value: Value::Map(entries), weight: over.weight, height: over.height })
 }
 
-fn utf8<'a>(path: &str, bytes: &'a [u8], report: &mut Report) -> Option<&'a str> {
+/// The text of a file; the report has an error when it is not UTF-8.
+pub(crate) fn utf8<'a>(path: &str, bytes: &'a [u8], report: &mut Report) -> Option<&'a str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {

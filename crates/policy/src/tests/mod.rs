@@ -2,6 +2,7 @@
 
 mod bad_bundles;
 mod cases;
+mod cedar;
 mod docs;
 mod examples;
 mod properties;
