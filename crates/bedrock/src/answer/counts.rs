@@ -102,6 +102,8 @@ pub(super) struct Found {
     pub(super) items: u64,
     /// This document says that an item is done.
     pub(super) item_done: bool,
+    /// The error that it tells of.
+    pub(super) error: Option<String>,
 }
 
 impl Found {
@@ -123,6 +125,8 @@ pub(super) struct Tally {
     trace: Option<TokenUsage>,
     calls: u64,
     listed: u64,
+    /// The first exception or error.
+    pub(super) exception: Option<String>,
 }
 
 impl Tally {
@@ -136,6 +140,9 @@ impl Tally {
         let items = if found.item_done { 0 } else { found.items };
         self.calls = self.calls.saturating_add(found.calls).saturating_add(items);
         self.listed = self.listed.max(found.listed);
+        if self.exception.is_none() {
+            self.exception.clone_from(&found.error);
+        }
     }
 
     /// The tokens: those of an agent's model calls, or else what the most complete source says. A source is taken whole,

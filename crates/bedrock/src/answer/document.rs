@@ -10,7 +10,7 @@ use crate::unbase64::Unbase64;
 /// Longest member name that is compared; no place has a longer one.
 const MAX_NAME: usize = 32;
 /// Longest number or word that is kept.
-const MAX_VALUE: usize = 32;
+const MAX_VALUE: usize = 64;
 
 /// A document as far as it has come. One is used again for all documents of an answer.
 #[derive(Debug, Clone)]
@@ -151,6 +151,10 @@ impl Reading {
                 *count = count.saturating_add(1);
             }
             Means::ServerSide if word == b"server_tool_use" => found.calls = found.calls.saturating_sub(1),
+            Means::Error if value.len > 0 => {
+                let name = word.iter().filter(|byte| byte.is_ascii_graphic()).map(|&byte| char::from(byte));
+                found.error.get_or_insert(name.collect());
+            }
             Means::EventType => found.item_done = word == b"response.output_item.done",
             _ => {}
         }

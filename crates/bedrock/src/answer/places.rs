@@ -36,6 +36,8 @@ pub(super) enum Means {
     ServerSide,
     /// The type of an event.
     EventType,
+    /// The name of an error.
+    Error,
     /// A JSON document in base64.
     Nested,
 }
@@ -154,6 +156,7 @@ static COHERE_CALLS: Place = of(&[("name", &CALL_BY)]);
 /// The whole answer in an event: OpenAI's `response.completed`, Cohere's `stream-end`.
 static RESPONSE: Place = of(&[
     ("usage", &USAGE),
+    ("error", &ERROR_BY_CODE),
     ("output", &TYPED_LISTED),
     ("meta", &COHERE_META),
     ("token_count", &COHERE_TOKENS),
@@ -164,6 +167,11 @@ static SONIC_USAGE: Place = of(&[("totalInputTokens", &INPUT), ("totalOutputToke
 static SONIC: Place = of(&[("usageEvent", &SONIC_USAGE), ("toolUse", &SONIC_TOOL)]);
 static SONIC_TOOL: Place = leaf(Means::Call);
 
+/// Errors in streams: Anthropic's, and OpenAI's `response.failed`.
+static ERROR_NAME: Place = leaf(Means::Error);
+static ERROR: Place = of(&[("type", &ERROR_NAME)]);
+static ERROR_BY_CODE: Place = of(&[("code", &ERROR_NAME)]);
+
 static EVENT_TYPE: Place = leaf(Means::EventType);
 static METADATA: Place = of(&[("usage", &USAGE)]);
 static START: Place = of(&[("start", &TOOL_USE_IN)]);
@@ -173,6 +181,7 @@ pub(super) static ANSWER: Place = of(&[
     ("usage", &USAGE),
     ("amazon-bedrock-invocationMetrics", &METRICS),
     ("type", &EVENT_TYPE),
+    ("error", &ERROR),
     ("message", &MESSAGE),
     ("content", &TYPED),
     ("content_block", &TYPED),

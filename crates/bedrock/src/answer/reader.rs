@@ -56,7 +56,7 @@ pub struct AnswerSummary {
     pub usage: Option<TokenUsage>,
     /// Tool calls that the model proposes and the caller is to make; those that the provider makes itself do not count.
     pub tool_calls: u64,
-    /// The exception that ended its event stream, as `ThrottlingException`.
+    /// The exception or error in its stream: `ThrottlingException`; on the compatible paths `overloaded_error`.
     pub exception: Option<String>,
     /// What is wrong with it.
     pub flaw: Option<AnswerFlaw>,
@@ -117,7 +117,7 @@ impl AnswerReader {
     pub fn finish(self) -> AnswerSummary {
         let Self { form, head } = self;
         let mut tally = Tally::default();
-        let (mut exception, mut flaw) = (None, None);
+        let mut flaw = None;
         match form {
             Form::Unread => {}
             Form::Encoded => flaw = Some(AnswerFlaw::Encoded),
@@ -138,11 +138,16 @@ impl AnswerReader {
                     (false, false) => Some(AnswerFlaw::Truncated),
                     (false, true) => None,
                 };
-                (tally, exception) = (stream.tally, stream.exception);
+                tally = stream.tally;
             }
         }
         tally.head = head;
-        AnswerSummary { usage: tally.usage(), tool_calls: tally.tool_calls(), exception, flaw }
+        AnswerSummary {
+            usage: tally.usage(),
+            tool_calls: tally.tool_calls(),
+            exception: tally.exception,
+            flaw,
+        }
     }
 }
 

@@ -24,8 +24,6 @@ pub(super) struct Stream {
     document: Document,
     frame: Frame,
     pub(super) tally: Tally,
-    /// The first exception or error, as `ThrottlingException`.
-    pub(super) exception: Option<String>,
 }
 
 /// The frame that is passing.
@@ -46,7 +44,6 @@ impl Stream {
             document: Document::new(&places::NOTHING),
             frame: Frame::Passing,
             tally: Tally::default(),
-            exception: None,
         }
     }
 
@@ -91,7 +88,7 @@ impl FrameSink for Stream {
             }
             Frame::Passing => {}
             Frame::Exception(name) => {
-                self.exception.get_or_insert(name);
+                self.tally.exception.get_or_insert(name);
             }
         }
     }
