@@ -1,5 +1,6 @@
-//! A directory to a bundle's files: all of them, as they were at one moment.
+//! A directory, or an archive of one, to a bundle's files: all of them, as they were at one moment.
 
+use super::archive::{MAX_ARCHIVE_BYTES, unpack};
 use portcullis_policy::{
     Diagnostic, LoadError, MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES, Severity, SourceFile, too_large,
 };
@@ -16,7 +17,8 @@ const ATTEMPTS: usize = 5;
 /// A file changed less than this ago may change again without its time showing it.
 const RACY: Duration = Duration::from_secs(2);
 
-/// Reads a bundle's files, in the order of their paths. Left out: names that start with `.` (version control, and the
+/// Reads a bundle's files, in the order of their paths, from its directory or from a `.tar` or `.tar.gz` of it (see
+/// [`crate::bundle::unpack`]). Left out: names that start with `.` (version control, and the
 /// machinery of Kubernetes volumes), and what editors drop (`x~`, `#x#`, `4913`). Symbolic links are followed while
 /// they stay inside the directory, as in Kubernetes' `rules -> ..data/rules`, `..data -> ..2026_11_21`.
 ///
@@ -32,7 +34,7 @@ pub(super) fn load(directory: &Path) -> Result<(Vec<SourceFile>, Snapshot), Load
     let mut before = snapshot(directory)?;
     for _ in 0..ATTEMPTS {
         let read =
-            before.files.iter().map(|(path, found)| read_file(path, found)).collect::<Result<Vec<_>, _>>();
+            if before.archive { read_archive(directory, &before) } else { read_files(&before) };
         let after = snapshot(directory)?;
         if after.files == before.files {
             return read.map(|files| (files, after));
@@ -48,6 +50,8 @@ pub(super) fn load(directory: &Path) -> Result<(Vec<SourceFile>, Snapshot), Load
 /// What stands in a directory, without contents.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Snapshot {
+    /// There is one file, and it is an archive of the bundle.
+    archive: bool,
     files: BTreeMap<String, Found>,
     root: Option<Identity>,
 }
@@ -84,6 +88,18 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Only which one it is, not what is in it: an archive's neighbours come and go.
+    fn place(self) -> Self {
+        Self {
+            modified: None,
+            #[cfg(unix)]
+            changed: (0, 0),
+            ..self
+        }
+    }
+}
+
 impl Snapshot {
     /// Some file is so young that a change of it might not show.
     pub(super) fn is_racy(&self, now: SystemTime) -> bool {
@@ -111,9 +127,25 @@ pub(super) fn snapshot(directory: &Path) -> Result<Snapshot, LoadError> {
         |error: io::Error| refused("bundle.yaml", format!("cannot read `{}`: {error}", directory.display()));
     let root = directory.canonicalize().map_err(cannot)?;
     let metadata = fs::metadata(&root).map_err(cannot)?;
+    if metadata.is_file() {
+        return Ok(archive_snapshot(directory, root, &metadata));
+    }
     let mut walk = Walk { root: &root, files: BTreeMap::new(), total: 0 };
     walk.directory(&root, "", 0)?;
-    Ok(Snapshot { files: walk.files, root: Some(Identity::of(&metadata)) })
+    Ok(Snapshot { archive: false, files: walk.files, root: Some(Identity::of(&metadata)) })
+}
+
+fn archive_snapshot(path: &Path, real: PathBuf, metadata: &Metadata) -> Snapshot {
+    let identity = Identity::of(metadata);
+    // What a notifier watches is the directory that the archive is in.
+    let around = path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let root = around.and_then(|parent| fs::metadata(parent).ok()).map(|parent| Identity::of(&parent).place());
+    let found = Found { real, bytes: metadata.len(), identity };
+    Snapshot { archive: true, files: BTreeMap::from([(name_of(path), found)]), root }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 struct Walk<'r> {
@@ -187,6 +219,24 @@ impl Walk<'_> {
     }
 }
 
+fn read_files(snapshot: &Snapshot) -> Result<Vec<SourceFile>, LoadError> {
+    snapshot.files.iter().map(|(path, found)| read_file(path, found)).collect()
+}
+
+fn read_archive(path: &Path, snapshot: &Snapshot) -> Result<Vec<SourceFile>, LoadError> {
+    let name = name_of(path);
+    let mut bytes = Vec::new();
+    for found in snapshot.files.values() {
+        File::open(&found.real)
+            .and_then(|file| file.take(MAX_ARCHIVE_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(|error| cannot_read(&name, &error))?;
+    }
+    if bytes.len() as u64 > MAX_ARCHIVE_BYTES {
+        return Err(refused(&name, format!("the archive has more than {MAX_ARCHIVE_BYTES} bytes")));
+    }
+    unpack(&bytes, &name)
+}
+
 /// Whoever grows the file after it was looked at gets no more than the limit read.
 fn read_file(path: &str, found: &Found) -> Result<SourceFile, LoadError> {
     let mut bytes = Vec::with_capacity(usize::try_from(found.bytes).unwrap_or(0));
@@ -197,7 +247,7 @@ fn read_file(path: &str, found: &Found) -> Result<SourceFile, LoadError> {
 }
 
 /// Hidden files, and what editors leave lying about: backups, locks, vim's test for a writable directory.
-fn is_dropping(name: &str) -> bool {
+pub(super) fn is_dropping(name: &str) -> bool {
     name.starts_with('.')
         || name.ends_with('~')
         || (name.starts_with('#') && name.ends_with('#'))
@@ -210,7 +260,7 @@ fn cannot_read(path: &str, error: &io::Error) -> LoadError {
     refused(path, format!("cannot be read: {error}"))
 }
 
-fn refused(path: &str, message: impl Into<String>) -> LoadError {
+pub(super) fn refused(path: &str, message: impl Into<String>) -> LoadError {
     let diagnostic = Diagnostic {
         severity: Severity::Error,
         path: path.to_owned(),

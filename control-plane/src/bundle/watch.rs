@@ -1,19 +1,19 @@
-//! Keeps the active bundle what the directory says.
+//! Keeps the active bundle what the directory (or archive) says, and tells what it says while a version is pinned.
 //!
 //! One thread. It wakes by the file system's notifications, and by a slow poll for whatever those miss (network file
 //! systems, overlays, a directory that was replaced), waits until the directory is quiet, and loads it whole.
 
 use super::active::ActiveBundle;
+use super::build::{build, fingerprint};
 use super::load::{self, Snapshot};
+use crate::clock;
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use portcullis_policy::{Bundle, Diagnostic, LoadError, Severity, SourceFile};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::Arc;
+use portcullis_policy::SourceFile;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How to watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +60,21 @@ enum Wake {
 /// # Errors
 /// No thread can be started.
 pub fn watch(directory: impl Into<PathBuf>, options: WatchOptions) -> std::io::Result<BundleWatch> {
-    let active = ActiveBundle::empty();
+    watch_into(ActiveBundle::empty(), directory, options)
+}
+
+/// The same, into a handle that is there already.
+///
+/// # Errors
+/// No thread can be started.
+pub fn watch_into(
+    active: ActiveBundle,
+    source: impl Into<PathBuf>,
+    options: WatchOptions,
+) -> std::io::Result<BundleWatch> {
     let (wake, woken) = channel();
     let mut watching =
-        Watching { directory: directory.into(), options, active: active.clone(), seen: None, digest: None };
+        Watching { source: source.into(), options, active: active.clone(), seen: None, fingerprint: None };
     // The watcher first: a change between the first load and the watch must not be missed.
     let notifier = watching.start_notifier(&wake);
     watching.reload();
@@ -95,13 +106,14 @@ impl Drop for BundleWatch {
 }
 
 struct Watching {
-    directory: PathBuf,
+    /// A directory, or an archive of one.
+    source: PathBuf,
     options: WatchOptions,
     active: ActiveBundle,
     /// The directory as it was at the last attempt; `None` when it could not be read.
     seen: Option<Snapshot>,
-    /// Digest of the files of the last attempt; `None` when they could not be read.
-    digest: Option<String>,
+    /// Of the files of the last attempt; `None` when they could not be read.
+    fingerprint: Option<String>,
 }
 
 impl Watching {
@@ -112,7 +124,7 @@ impl Watching {
                 Err(RecvTimeoutError::Timeout) => false,
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             };
-            let now = load::snapshot(&self.directory).ok();
+            let now = load::snapshot(&self.source).ok();
             if self.options.notify && (notifier.is_none() || moved(self.seen.as_ref(), now.as_ref())) {
                 notifier = self.start_notifier(wake);
             }
@@ -133,20 +145,30 @@ impl Watching {
             return None;
         }
         let wake = wake.clone();
+        // An archive is replaced by another file of its name: only its directory tells.
+        let archive = self.source.is_file().then(|| self.source.file_name().map(ToOwned::to_owned)).flatten();
+        let place = match self.source.parent() {
+            Some(parent) if archive.is_some() && parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) if archive.is_some() => parent,
+            _ => &self.source,
+        };
+        let mode = if archive.is_some() { RecursiveMode::NonRecursive } else { RecursiveMode::Recursive };
         let started = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Our own reading makes events, too; errors (a lost event) are a reason to look.
-            if event.is_ok_and(|event| is_only_reading(event.kind)) {
+            // Our own reading makes events, too, and so do an archive's neighbours; errors (a lost event) are a reason
+            // to look.
+            let concerns = |path: &PathBuf| archive.is_none() || path.file_name() == archive.as_deref();
+            if event.is_ok_and(|event| is_only_reading(event.kind) || !event.paths.iter().any(concerns)) {
                 return;
             }
             let _ = wake.send(Wake::Changed);
         });
         let watched = started.and_then(|mut watcher| {
-            watcher.watch(&self.directory, RecursiveMode::Recursive)?;
+            watcher.watch(place, mode)?;
             Ok(watcher)
         });
         watched
             .inspect_err(|error| {
-                tracing::debug!(directory = %self.directory.display(), %error, "no notifications of changes; polling");
+                tracing::debug!(source = %self.source.display(), %error, "no notifications of changes; polling");
             })
             .ok()
     }
@@ -154,13 +176,13 @@ impl Watching {
     /// Waits until nothing has happened for a while; `false` when it is time to stop.
     fn wait_until_quiet(&self, woken: &Receiver<Wake>) -> bool {
         let deadline = Instant::now() + self.options.patience;
-        let mut before = load::snapshot(&self.directory).ok();
+        let mut before = load::snapshot(&self.source).ok();
         while Instant::now() < deadline {
             match woken.recv_timeout(self.options.quiet) {
                 Ok(Wake::Changed) => {}
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
                 Err(RecvTimeoutError::Timeout) => {
-                    let after = load::snapshot(&self.directory).ok();
+                    let after = load::snapshot(&self.source).ok();
                     if after == before {
                         return true;
                     }
@@ -171,20 +193,20 @@ impl Watching {
         true
     }
 
-    /// Loads the directory and makes it active, or says why not.
+    /// Loads the source and hands it on, or says why not.
     fn reload(&mut self) {
-        match load::load(&self.directory) {
+        match load::load(&self.source) {
             Ok((files, snapshot)) => {
                 self.seen = Some(snapshot);
-                let digest = portcullis_policy::digest(&files);
-                if self.digest.as_ref() != Some(&digest) {
-                    self.digest = Some(digest.clone());
-                    self.take(&files, digest);
+                let fingerprint = fingerprint(&files);
+                if self.fingerprint.as_ref() != Some(&fingerprint) {
+                    self.fingerprint = Some(fingerprint);
+                    self.take(files);
                 }
             }
             Err(error) => {
-                self.seen = load::snapshot(&self.directory).ok();
-                self.digest = None;
+                self.seen = load::snapshot(&self.source).ok();
+                self.fingerprint = None;
                 // The same trouble at every poll is one trouble.
                 let known = self
                     .active
@@ -193,84 +215,25 @@ impl Watching {
                     .as_ref()
                     .is_some_and(|last| last.diagnostics == error.diagnostics);
                 if !known {
-                    self.refuse(error, None);
+                    self.active.refuse(error, None, &self.source, clock::unix_ms());
                 }
             }
         }
     }
 
-    fn take(&self, files: &[SourceFile], digest: String) {
-        if self.active.status().digest == digest {
-            self.active.settle();
-            tracing::info!(digest, "the policy bundle is again the active one");
-            metrics::gauge!("portcullis_bundle_refused").set(0.0);
-            return;
-        }
+    fn take(&self, files: Vec<SourceFile>) {
+        let digest = portcullis_policy::digest(&files);
         let started = Instant::now();
-        match compile(files) {
-            Ok(bundle) => self.install(bundle, started.elapsed()),
-            Err(error) => self.refuse(error, Some(digest)),
+        match build(files, self.active.trust()) {
+            Ok(built) => {
+                tracing::debug!(digest, compile_ms = started.elapsed().as_millis(), "policy bundle compiled");
+                self.active.found(built, &self.source, clock::unix_ms());
+            }
+            Err(error) => {
+                self.active.refuse(error.into_inner(), Some(digest), &self.source, clock::unix_ms());
+            }
         }
     }
-
-    fn install(&self, bundle: Bundle, took: Duration) {
-        for warning in bundle.warnings() {
-            tracing::warn!(%warning, "policy bundle");
-        }
-        let old = self.active.status();
-        self.active.install(Arc::new(bundle), &self.directory, unix_millis());
-        let new = self.active.status();
-        tracing::info!(
-            name = new.name,
-            version = new.version,
-            digest = new.digest,
-            rules = new.rules,
-            generation = new.generation,
-            compile_ms = took.as_millis(),
-            "policy bundle active"
-        );
-        metrics::counter!("portcullis_bundle_reloads_total", "result" => "active").increment(1);
-        if old.generation > 0 {
-            info_gauge(&old.name, &old.version, &old.digest).set(0.0);
-        }
-        info_gauge(&new.name, &new.version, &new.digest).set(1.0);
-        metrics::gauge!("portcullis_bundle_rules")
-            .set(f64::from(u32::try_from(new.rules).unwrap_or(u32::MAX)));
-        metrics::gauge!("portcullis_bundle_refused").set(0.0);
-    }
-
-    fn refuse(&self, error: LoadError, digest: Option<String>) {
-        for diagnostic in error.diagnostics.iter().take(20) {
-            tracing::error!(%diagnostic, directory = %self.directory.display(), "policy bundle refused");
-        }
-        let active = self.active.status();
-        if active.generation > 0 {
-            tracing::error!(
-                name = active.name,
-                digest = active.digest,
-                "the last good policy bundle stays active"
-            );
-        }
-        // Counted first: whoever sees the refusal in `/readyz` finds it in the metrics, too.
-        metrics::counter!("portcullis_bundle_reloads_total", "result" => "refused").increment(1);
-        metrics::gauge!("portcullis_bundle_refused").set(1.0);
-        self.active.refuse(error, digest, &self.directory, unix_millis());
-    }
-}
-
-/// Compiles; a bug in the compiler must not take the watch, and with it all later bundles, down.
-fn compile(files: &[SourceFile]) -> Result<Bundle, LoadError> {
-    catch_unwind(AssertUnwindSafe(|| portcullis_policy::compile(files))).unwrap_or_else(|_| {
-        let message =
-            "the policy compiler failed on this bundle; please report it, with the bundle".to_owned();
-        let path = "bundle.yaml".to_owned();
-        let diagnostic = Diagnostic { severity: Severity::Error, path, line: 1, column: 1, message };
-        Err(LoadError { diagnostics: vec![diagnostic] })
-    })
-}
-
-fn info_gauge(name: &str, version: &str, digest: &str) -> metrics::Gauge {
-    metrics::gauge!("portcullis_bundle_info", "name" => name.to_owned(), "version" => version.to_owned(), "digest" => digest.to_owned())
 }
 
 fn is_only_reading(kind: EventKind) -> bool {
@@ -283,11 +246,6 @@ fn moved(before: Option<&Snapshot>, now: Option<&Snapshot>) -> bool {
         (None, Some(_)) => true,
         (_, None) => false,
     }
-}
-
-fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! means: refuse the call. See docs/decisions/0002-storage.md for why SQLite, and how.
 
 mod book;
+mod bundles;
 mod error;
 mod id;
 mod query;
@@ -13,6 +14,7 @@ mod sqlite;
 mod tests;
 
 pub use book::{Backlog, Book, Held};
+pub use bundles::{BundleAct, BundleChange, BundleVersion, PinChange};
 pub use error::{OpenError, StoreError};
 pub use id::{Seq, Sequence};
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
@@ -235,6 +237,21 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         since_ms: u64,
         limit: u32,
     ) -> Pending<'_, Vec<StoredSeen>>;
+
+    /// Changes what is known of bundles; `true` when [`BundleChange::version`] was not there before.
+    fn change_bundles(&self, change: BundleChange) -> Pending<'_, bool>;
+
+    /// Versions of the bundle whose digest begins with `prefix` (hexadecimal, may be empty), newest first.
+    fn bundle_versions(&self, prefix: String, limit: u32) -> Pending<'_, Vec<BundleVersion>>;
+
+    /// One version, with its files as `.tar.gz`.
+    fn bundle_version(&self, digest: String) -> Pending<'_, Option<(BundleVersion, Vec<u8>)>>;
+
+    /// The version that is pinned, since when, by whom and why.
+    fn bundle_pin(&self) -> Pending<'_, Option<BundleAct>>;
+
+    /// What became active last, other than `digest`.
+    fn bundle_before(&self, digest: String) -> Pending<'_, Option<BundleAct>>;
 
     /// Follows commits: holds the newest decision's [`Seq`], 0 when there is none.
     fn watch(&self) -> watch::Receiver<Seq>;

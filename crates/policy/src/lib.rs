@@ -53,7 +53,7 @@ pub use field::{Field, FieldKind, fields, fields_markdown};
 pub use identity::{Assurance, Claim, Principal};
 pub use limit::{Charge, LimitSpec, Measure, Price, Usage};
 pub use limits::{MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES};
-pub use load::files::{digest, too_large};
+pub use load::files::{SIGNATURE_FILES, digest, too_large};
 pub use routes::ROUTE_RULE;
 pub use rule::{Metadata, RuleInfo, Severity as RuleSeverity};
 

@@ -8,6 +8,7 @@
 //! decisions() ──▶ read connection (a snapshot; never waits for the writer)
 //! ```
 
+mod bundles;
 mod checkpoint;
 mod decide;
 mod history;
@@ -23,7 +24,7 @@ use super::error::{OpenError, StoreError};
 use super::id::{self, Seq, Sequence};
 use super::query::{Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 use super::{
-    Book, Commit, Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredLimits,
+    Book, BundleAct, BundleChange, BundleVersion, Commit, Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredLimits,
     StoredSeen, StoredToken,
 };
 use crate::clock;
@@ -342,6 +343,26 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Pending<'_, Vec<StoredSeen>> {
         self.read(move |conn| history::seen(conn, &principal, session.as_deref(), since_ms, limit))
+    }
+
+    fn change_bundles(&self, change: BundleChange) -> Pending<'_, bool> {
+        self.write(move |conn| bundles::change(conn, &change))
+    }
+
+    fn bundle_versions(&self, prefix: String, limit: u32) -> Pending<'_, Vec<BundleVersion>> {
+        self.read(move |conn| bundles::versions(conn, &prefix, limit))
+    }
+
+    fn bundle_version(&self, digest: String) -> Pending<'_, Option<(BundleVersion, Vec<u8>)>> {
+        self.read(move |conn| bundles::with_files(conn, &digest))
+    }
+
+    fn bundle_pin(&self) -> Pending<'_, Option<BundleAct>> {
+        self.read(bundles::pin)
+    }
+
+    fn bundle_before(&self, digest: String) -> Pending<'_, Option<BundleAct>> {
+        self.read(move |conn| bundles::active_before(conn, &digest))
     }
 
     fn watch(&self) -> watch::Receiver<Seq> {

@@ -22,11 +22,16 @@ pub(crate) enum Role {
     Other,
 }
 
+/// Where a signature of the digest stands: minisign's format, and base64 of a bare Ed25519 signature.
+pub const SIGNATURE_FILES: [&str; 2] = ["bundle.minisig", "bundle.sig"];
+
 /// Hex SHA-256 over the files sorted by path, each as length of the path, path, length of the content, content (lengths
-/// as 8 bytes, big-endian). The same files give the same digest wherever they come from.
+/// as 8 bytes, big-endian). The same files give the same digest wherever they come from. [`SIGNATURE_FILES`] are left
+/// out: what they sign is this digest.
 #[must_use]
 pub fn digest(files: &[SourceFile]) -> String {
-    let mut sorted: Vec<&SourceFile> = files.iter().collect();
+    let signed = |file: &&SourceFile| !SIGNATURE_FILES.contains(&file.path.as_str());
+    let mut sorted: Vec<&SourceFile> = files.iter().filter(signed).collect();
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
     let mut hash = Sha256::new();
     for file in sorted {

@@ -95,6 +95,8 @@ fn the_digest_depends_on_content_and_paths_only() {
     let digest = |files: &[&SourceFile]| crate::digest(&files.iter().copied().cloned().collect::<Vec<_>>());
     assert_eq!(digest(&[&a, &b]), digest(&[&b, &a]));
     assert_ne!(digest(&[&a, &b]), digest(&[&a]));
+    assert_eq!(digest(&[&a, &file("bundle.sig", "x"), &file("bundle.minisig", "y")]), digest(&[&a]));
+    assert_ne!(digest(&[&a, &file("docs/bundle.sig", "x")]), digest(&[&a]));
     assert_ne!(digest(&[&file("a", "1b")]), digest(&[&file("a1", "b")]));
     // sha256 of eight zero bytes but for a 1, "a", the same, "1".
     assert_eq!(digest(&[&a]), "0e9c3156ac694b081269e7631db910df955a4df29e20086134d7aa57f4e54795".to_owned());
