@@ -3,11 +3,11 @@
 //! Two runtimes: gates are answered on threads of their own, so that a search through a year of records, a reload of
 //! ten thousand rules or a scrape never stands before a call.
 
-use crate::app::{App, KeyRing, Reaper};
+use crate::app::{App, KeyRing, Reaper, chronicle, restore_pin};
 use crate::bundle::{self, ActiveBundle, WatchOptions};
 use crate::config::Config;
 use crate::http::{self, Address, Listener};
-use crate::storage::{Event, EventKind, SqliteOptions, SqliteStore, Store};
+use crate::storage::{SqliteOptions, SqliteStore, Store};
 use crate::telemetry::Telemetry;
 use crate::tokens::{Kind, MasterKey, Tokens};
 use anyhow::Context;
@@ -55,14 +55,18 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     };
     let keys = KeyRing::load(Arc::clone(&store), Tokens::with_fixed(config.tokens.clone()), master).await?;
     warn_of_missing_tokens(&keys.tokens);
-    let watch = config.bundle.as_ref().map(|dir| bundle::watch(dir, WatchOptions::default())).transpose()?;
-    let active = match &watch {
-        Some(watch) => watch.active().clone(),
-        None => {
-            tracing::warn!("no bundle was given, so every call is refused; see --bundle");
-            ActiveBundle::empty()
-        }
-    };
+    let (active, changes) = ActiveBundle::new(config.trust.clone());
+    // Before the directory is looked at: a pinned version is in force from the first call on.
+    restore_pin(store.as_ref(), &active).await?;
+    let watching = config.bundle.as_ref();
+    let watch = watching
+        .map(|source| bundle::watch_into(active.clone(), source, WatchOptions::default()))
+        .transpose()?;
+    if watch.is_none() && active.status().pin.is_none() {
+        tracing::warn!(
+            "there is no bundle, so every call is refused; see --bundle and `portcullis policy push`"
+        );
+    }
     let app = Arc::new(App::load(store, active, keys, telemetry, config.settings).await?);
 
     let (stop, stopped) = watch::channel(false);
@@ -74,7 +78,7 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     announce(&ports, config.ports_file.as_deref())?;
 
     let reaper = tokio::spawn(Reaper::new(Arc::clone(&app)).run());
-    let chronicle = tokio::spawn(chronicle_bundles(Arc::clone(&app)));
+    let chronicler = tokio::spawn(chronicle(Arc::clone(&app), changes));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app)));
     let admin = tokio::spawn(http::serve(admin, http::admin_api(Arc::clone(&app)), stopped));
 
@@ -90,7 +94,7 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
         tracing::warn!("some calls were still in flight after {} s", DRAIN.as_secs());
     }
     let _ = tokio::time::timeout(Duration::from_secs(2), admin).await;
-    for task in [reaper, chronicle, upkeep] {
+    for task in [reaper, chronicler, upkeep] {
         task.abort();
     }
     drop(watch);
@@ -172,31 +176,6 @@ fn announce(ports: &Ports, file: Option<&Path>) -> anyhow::Result<()> {
     // Nobody may be reading, and that is no reason to end.
     let _ = writeln!(std::io::stdout(), "{json}");
     Ok(())
-}
-
-/// Puts every change of the bundle on record.
-async fn chronicle_bundles(app: Arc<App>) {
-    let mut attempts = app.bundle.subscribe();
-    let mut last = None;
-    loop {
-        let health = app.bundle_health();
-        let state = (health.generation, health.failed_at_ms);
-        if (health.generation > 0 || health.failed_at_ms.is_some()) && last != Some(state) {
-            let what = if health.errors.is_empty() { "bundle_active" } else { "bundle_refused" };
-            let detail = serde_json::json!({
-                "what": what, "name": health.name, "version": health.version, "digest": health.digest,
-                "generation": health.generation, "rules": health.rules, "errors": health.errors,
-            });
-            let event = Event { kind: EventKind::Bundle, actor: "portcullis".to_owned(), detail };
-            if let Err(error) = app.store.commit_event(event).await {
-                tracing::warn!(%error, "a change of the bundle is not on record");
-            }
-            last = Some(state);
-        }
-        if attempts.changed().await.is_err() {
-            return;
-        }
-    }
 }
 
 async fn upkeep(app: Arc<App>) {

@@ -1,7 +1,7 @@
 //! Can it decide and record right now?
 
 use super::App;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub struct StoreHealth {
 }
 
 /// The state of the bundle.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BundleHealth {
     /// One is active.
     pub loaded: bool,
@@ -43,15 +43,41 @@ pub struct BundleHealth {
     pub loaded_at_ms: u64,
     /// Counts the bundles that became active.
     pub generation: u64,
-    /// Where it was loaded from.
+    /// Where it was loaded from: the directory or archive that is watched, or `api`.
     pub source: String,
+    /// It was activated over the API: what is in the directory waits until the pin is taken off.
+    pub pinned: bool,
+    /// Name of the key that signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
     /// What deserves a look.
     pub warnings: Vec<String>,
-    /// Why what is in the directory is not what is active: `file:line:column: message`. Empty when it is.
+    /// Why what should be active is not: `file:line:column: message`. Empty when it is. What is wrong in a directory
+    /// that waits stands under `directory`.
     pub errors: Vec<String>,
     /// Unix milliseconds of that failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_at_ms: Option<u64>,
+    /// The directory or archive that is watched, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<DirectoryHealth>,
+}
+
+/// The state of the directory or archive that is watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DirectoryHealth {
+    /// Its path.
+    pub source: String,
+    /// Name of the bundle in it; empty when it does not load.
+    pub name: String,
+    /// Version of the bundle in it.
+    pub version: String,
+    /// Digest of the bundle in it.
+    pub digest: String,
+    /// It is not what is active.
+    pub differs: bool,
+    /// Why it does not load: `file:line:column: message`.
+    pub errors: Vec<String>,
 }
 
 /// A probe is a durable write; whoever asks for readiness often must not become a load.
@@ -77,6 +103,7 @@ impl App {
         let lines = |diagnostics: &[portcullis_policy::Diagnostic]| {
             diagnostics.iter().map(ToString::to_string).collect()
         };
+        let source = status.source.display().to_string();
         BundleHealth {
             loaded: self.bundle.current().is_some(),
             name: status.name.clone(),
@@ -85,10 +112,24 @@ impl App {
             rules: status.rules,
             loaded_at_ms: status.loaded_at,
             generation: status.generation,
-            source: status.source.display().to_string(),
+            source: if status.pin.is_some() { "api".to_owned() } else { source.clone() },
+            pinned: status.pin.is_some(),
+            signed_by: status.signed_by.clone(),
             warnings: lines(&status.warnings),
-            errors: status.last_error.as_ref().map(|error| lines(&error.diagnostics)).unwrap_or_default(),
-            failed_at_ms: status.last_error.as_ref().map(|error| error.at),
+            errors: status.refused().map(|error| lines(&error.diagnostics)).unwrap_or_default(),
+            failed_at_ms: status.refused().map(|error| error.at),
+            directory: (!source.is_empty()).then(|| {
+                let found = status.directory.clone().unwrap_or_default();
+                let errors = status.last_error.as_ref().map(|error| lines(&error.diagnostics));
+                DirectoryHealth {
+                    source,
+                    name: found.name,
+                    version: found.version,
+                    digest: found.digest,
+                    differs: status.directory_differs(),
+                    errors: errors.unwrap_or_default(),
+                }
+            }),
         }
     }
 

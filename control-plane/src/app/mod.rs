@@ -1,6 +1,7 @@
 //! What the control plane does, free of HTTP: decide a call, take outcomes, mark orphans, manage keys.
 
 mod call;
+mod chronicle;
 mod decide;
 mod explain;
 mod fault;
@@ -12,17 +13,20 @@ mod outcomes;
 mod reaper;
 mod recall;
 mod record;
+mod rollout;
 mod shadow;
 
+pub use chronicle::chronicle;
 pub use explain::{ConditionView, Explained, ExplanationView, PartView, RuleView, holds};
 pub use fault::Fault;
-pub use health::{BundleHealth, Health, StoreHealth};
+pub use health::{BundleHealth, DirectoryHealth, Health, StoreHealth};
 pub use history::History;
 pub use keys::{ExistingPair, KeyRing, KeySummary, KeysError, NewKey, SecretKey};
 pub(crate) use limits::decimal;
 pub use limits::{LimitUse, Limits, LimitsFilter};
 pub use reaper::Reaper;
 pub use recall::{LOST, Recalled, recall};
+pub use rollout::{Motive, RolloutError, Uploaded, restore_pin};
 pub use shadow::{ShadowCount, ShadowReport, ShadowRule, ShadowVerdict};
 
 use crate::bundle::ActiveBundle;
@@ -49,6 +53,8 @@ pub struct App {
     /// Knobs.
     pub settings: Settings,
     probe: health::ProbeCache,
+    /// Held while somebody changes bundles over the API.
+    rollout: tokio::sync::Mutex<()>,
 }
 
 /// Knobs of the application.
@@ -89,7 +95,17 @@ impl App {
         let limits = Limits::load(&*store).await?;
         let history = History::load(&*store).await?;
         let probe = health::ProbeCache::default();
-        Ok(App { store, bundle, keys, telemetry, limits, history, settings, probe })
+        Ok(App {
+            store,
+            bundle,
+            keys,
+            telemetry,
+            limits,
+            history,
+            settings,
+            probe,
+            rollout: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Forgets what matters no more: old uses of limits, old counts. To be called now and then.

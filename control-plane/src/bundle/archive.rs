@@ -148,7 +148,9 @@ fn global_header(entry: &mut Entry<'_, Cursor<&[u8]>>, name: &str) -> Result<(),
     for extension in extensions.into_iter().flatten() {
         let extension = extension.map_err(|_| bad(unreadable))?;
         if extension.key_bytes() != b"comment" {
-            return Err(bad("the archive has a global header with more than a comment; pack it with another tar"));
+            return Err(bad(
+                "the archive has a global header with more than a comment; pack it with another tar",
+            ));
         }
     }
     Ok(())

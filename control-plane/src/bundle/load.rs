@@ -33,8 +33,7 @@ pub fn load_directory(directory: &Path) -> Result<Vec<SourceFile>, LoadError> {
 pub(super) fn load(directory: &Path) -> Result<(Vec<SourceFile>, Snapshot), LoadError> {
     let mut before = snapshot(directory)?;
     for _ in 0..ATTEMPTS {
-        let read =
-            if before.archive { read_archive(directory, &before) } else { read_files(&before) };
+        let read = if before.archive { read_archive(directory, &before) } else { read_files(&before) };
         let after = snapshot(directory)?;
         if after.files == before.files {
             return read.map(|files| (files, after));
@@ -138,8 +137,10 @@ pub(super) fn snapshot(directory: &Path) -> Result<Snapshot, LoadError> {
 fn archive_snapshot(path: &Path, real: PathBuf, metadata: &Metadata) -> Snapshot {
     let identity = Identity::of(metadata);
     // What a notifier watches is the directory that the archive is in.
-    let around = path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
-    let root = around.and_then(|parent| fs::metadata(parent).ok()).map(|parent| Identity::of(&parent).place());
+    let around =
+        path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let root =
+        around.and_then(|parent| fs::metadata(parent).ok()).map(|parent| Identity::of(&parent).place());
     let found = Found { real, bytes: metadata.len(), identity };
     Snapshot { archive: true, files: BTreeMap::from([(name_of(path), found)]), root }
 }
@@ -260,7 +261,7 @@ fn cannot_read(path: &str, error: &io::Error) -> LoadError {
     refused(path, format!("cannot be read: {error}"))
 }
 
-pub(super) fn refused(path: &str, message: impl Into<String>) -> LoadError {
+pub(crate) fn refused(path: &str, message: impl Into<String>) -> LoadError {
     let diagnostic = Diagnostic {
         severity: Severity::Error,
         path: path.to_owned(),

@@ -19,6 +19,7 @@ pub use active::ActiveBundle;
 pub use archive::{MAX_ARCHIVE_BYTES, pack, unpack};
 pub use build::{BuildError, Built, build};
 pub use load::load_directory;
+pub(crate) use load::refused;
 pub use signature::{BundleKey, SigningKey, Trust};
 pub use status::{BundleStatus, Change, LastError, SourceStatus};
 pub use watch::{BundleWatch, WatchOptions, watch, watch_into};

@@ -13,7 +13,6 @@ pub(super) fn report(old: &BundleStatus, new: &BundleStatus) {
     if new.pin.is_none() && old.pin.is_some() {
         tracing::info!("no policy bundle is pinned any more");
     }
-    metrics::gauge!("portcullis_bundle_pinned").set(if new.pin.is_some() { 1.0 } else { 0.0 });
     let refused = [(&old.last_error, &new.last_error), (&old.pin_error, &new.pin_error)];
     for error in refused.into_iter().filter(|(old, new)| old != new).filter_map(|(_, new)| new.as_ref()) {
         for diagnostic in error.diagnostics.iter().take(20) {

@@ -8,13 +8,14 @@
 use super::load::refused;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use portcullis_policy::{LoadError, SIGNATURE_FILES, SourceFile};
+use portcullis_policy::{LoadError, SourceFile};
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use std::str::FromStr;
 
 const PREFIX: &str = "portcullis-bundle-v1:";
-const [MINISIG, SIG]: [&str; 2] = SIGNATURE_FILES;
+const MINISIG: &str = "bundle.minisig";
+const SIG: &str = "bundle.sig";
 /// Bytes of a signature file.
 const MAX_SIGNATURE: usize = 4_096;
 const PEM: [&str; 2] = ["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"];
@@ -38,7 +39,9 @@ impl FromStr for BundleKey {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = || {
-            format!("`{text}` is no public key: write 32 bytes of Ed25519 in base64, or the second line of minisign's .pub file")
+            format!(
+                "`{text}` is no public key: write 32 bytes of Ed25519 in base64, or the second line of minisign's .pub file"
+            )
         };
         let bytes = STANDARD.decode(text.trim()).map_err(|_| bad())?;
         if let Ok(key) = <[u8; 32]>::try_from(bytes.as_slice()) {
@@ -46,7 +49,8 @@ impl FromStr for BundleKey {
         }
         minisign_verify::PublicKey::from_base64(text.trim()).map_err(|_| bad())?;
         // After two bytes for the algorithm; shown as the number that it is, little-endian.
-        let id = bytes.get(2..10).and_then(|id| id.try_into().ok()).map(u64::from_le_bytes).ok_or_else(bad)?;
+        let id =
+            bytes.get(2..10).and_then(|id| id.try_into().ok()).map(u64::from_le_bytes).ok_or_else(bad)?;
         Ok(BundleKey::Minisign { base64: text.trim().to_owned(), id: format!("{id:016X}") })
     }
 }

@@ -10,6 +10,7 @@ mod tests;
 pub use raw::{RawConfig, Secrets};
 
 use crate::app::Settings;
+use crate::bundle::{BundleKey, Trust};
 use crate::http::Address;
 use crate::tokens::{Kind, sha256};
 use std::path::{Path, PathBuf};
@@ -22,8 +23,10 @@ pub struct Config {
     pub data_addr: Address,
     /// Where people come in.
     pub admin_addr: Address,
-    /// The policy bundle; `None`: every call is refused.
+    /// The policy bundle, a directory or an archive; `None`: only what was activated over the API decides.
     pub bundle: Option<PathBuf>,
+    /// Whose signatures of bundles count.
+    pub trust: Trust,
     /// Where the store and the master key are.
     pub data_dir: PathBuf,
     /// Where to write the addresses in use, as JSON.
@@ -116,6 +119,7 @@ impl Config {
                 tokens.push((kind, "bootstrap".to_owned(), hash_token(key, &token)?));
             }
         }
+        let trust = trust(raw.bundle_keys.unwrap_or_default(), raw.require_signed_bundles.unwrap_or(false))?;
         let master_key = match (secrets.master_key, raw.master_key_file) {
             (Some(key), _) => Some((key, "PORTCULLIS_MASTER_KEY".to_owned())),
             (None, Some(file)) => Some((read(&file)?, file.display().to_string())),
@@ -125,6 +129,7 @@ impl Config {
             data_addr: address("data_addr", raw.data_addr, "127.0.0.1:8181")?,
             admin_addr: address("admin_addr", raw.admin_addr, "127.0.0.1:8180")?,
             bundle: raw.bundle,
+            trust,
             data_dir: raw.data_dir.unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
             ports_file: raw.ports_file,
             data_threads,
@@ -137,6 +142,19 @@ impl Config {
 
 /// Where the store is when nobody says.
 pub const DEFAULT_DATA_DIR: &str = "portcullis-data";
+
+fn trust(keys: Vec<String>, required: bool) -> Result<Trust, ConfigError> {
+    let value = |key, reason| ConfigError::Value { key, reason };
+    let keys: Vec<BundleKey> = keys
+        .iter()
+        .map(|text| text.parse().map_err(|reason| value("bundle_keys", reason)))
+        .collect::<Result<_, _>>()?;
+    if required && keys.is_empty() {
+        let reason = "without `bundle_keys` no bundle could ever be taken".to_owned();
+        return Err(value("require_signed_bundles", reason));
+    }
+    Ok(Trust { keys, required })
+}
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path)

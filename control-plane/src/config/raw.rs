@@ -17,9 +17,19 @@ pub struct RawConfig {
     #[arg(long, value_name = "ADDR", env = "PORTCULLIS_ADMIN_ADDR")]
     pub admin_addr: Option<String>,
 
-    /// The policy bundle; watched, and reloaded when it changes. Without one every call is refused
-    #[arg(long, value_name = "DIR", env = "PORTCULLIS_BUNDLE")]
+    /// The policy bundle: a directory, or a .tar.gz of one; watched, and reloaded when it changes. Without one, and without
+    /// one that was activated over the API, every call is refused
+    #[arg(long, value_name = "PATH", env = "PORTCULLIS_BUNDLE")]
     pub bundle: Option<PathBuf>,
+
+    /// A public key that bundles may be signed with: 32 bytes of Ed25519 in base64 (`portcullis policy keygen`), or a
+    /// minisign key
+    #[arg(long, value_name = "KEY", env = "PORTCULLIS_BUNDLE_KEYS", value_delimiter = ',')]
+    pub bundle_keys: Option<Vec<String>>,
+
+    /// Take signed bundles only [default: false]
+    #[arg(long, value_name = "BOOL", env = "PORTCULLIS_REQUIRE_SIGNED_BUNDLES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub require_signed_bundles: Option<bool>,
 
     /// Where records, keys and the master key are kept [default: portcullis-data]
     #[arg(long, value_name = "DIR", env = "PORTCULLIS_DATA_DIR")]
@@ -124,6 +134,8 @@ impl RawConfig {
             data_addr: self.data_addr.or(other.data_addr),
             admin_addr: self.admin_addr.or(other.admin_addr),
             bundle: self.bundle.or(other.bundle),
+            bundle_keys: self.bundle_keys.or(other.bundle_keys),
+            require_signed_bundles: self.require_signed_bundles.or(other.require_signed_bundles),
             data_dir: self.data_dir.or(other.data_dir),
             ports_file: self.ports_file.or(other.ports_file),
             outcome_deadline: self.outcome_deadline.or(other.outcome_deadline),

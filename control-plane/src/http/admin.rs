@@ -5,7 +5,7 @@ use super::json::{Json, Query};
 use super::problem::Problem;
 use super::time;
 use super::view::{self, DecisionView, DecisionsPage, EventView};
-use crate::app::{App, BundleHealth, KeySummary, NewKey, SecretKey};
+use crate::app::{App, KeySummary, NewKey, SecretKey};
 use crate::clock;
 use crate::storage::{self, Cursor, Order};
 use axum::extract::{Path, State};
@@ -187,15 +187,6 @@ pub(super) async fn events(
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let events = app.store.events(params.before, limit).await?;
     Ok(Json(EventsPage { events: events.into_iter().map(EventView::from).collect() }))
-}
-
-/// Shows the active bundle, and why a newer one is not active.
-#[utoipa::path(
-    get, path = "/v1/bundles", tag = "bundles", security(("admin" = [])),
-    responses((status = 200, description = "The active bundle", body = BundleHealth))
-)]
-pub(super) async fn bundles(State(app): State<Arc<App>>, _: Admin) -> Json<BundleHealth> {
-    Json(app.bundle_health())
 }
 
 /// Keys.

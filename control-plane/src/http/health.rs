@@ -38,6 +38,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.telemetry.gauge("portcullis_bundle_loaded", flag(bundle.loaded));
     app.telemetry.gauge("portcullis_bundle_generation", count(bundle.generation));
     app.telemetry.gauge("portcullis_bundle_rules", count(u64::try_from(bundle.rules).unwrap_or(u64::MAX)));
+    let waiting = bundle.pinned && bundle.directory.as_ref().is_some_and(|directory| directory.differs);
+    app.telemetry.gauge("portcullis_bundle_pinned", flag(bundle.pinned));
+    app.telemetry.gauge("portcullis_bundle_waiting", flag(waiting));
     app.telemetry.gauge("portcullis_bundle_error", flag(!bundle.errors.is_empty()));
     if let Some(bundle) = app.bundle.current() {
         app.telemetry.limits(app.limits.fullest(&bundle, crate::clock::unix_ms()));

@@ -27,8 +27,18 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 
 /// Reads the body, at most as much as is allowed.
 pub(super) async fn body(request: Request, app: &Arc<App>) -> Result<Bytes, Problem> {
-    check_headers(request.headers())?;
-    let limit = app.settings.max_body_bytes;
+    check_type(request.headers())?;
+    check_encoding(request.headers())?;
+    read(request, app, app.settings.max_body_bytes).await
+}
+
+/// Reads a body that is no JSON, of whatever type it says it is; the route has set the limit.
+pub(super) async fn raw(request: Request, app: &Arc<App>, limit: usize) -> Result<Bytes, Problem> {
+    check_encoding(request.headers())?;
+    read(request, app, limit).await
+}
+
+async fn read(request: Request, app: &Arc<App>, limit: usize) -> Result<Bytes, Problem> {
     Bytes::from_request(request, app).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             let detail = format!("the body is longer than {limit} bytes");
@@ -38,9 +48,11 @@ pub(super) async fn body(request: Request, app: &Arc<App>) -> Result<Bytes, Prob
     })
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
-    let unsupported =
-        |detail| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+fn unsupported(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let is_json = |value: &HeaderValue| {
         let text = value.to_str().unwrap_or_default();
         let essence = text.split(';').next().unwrap_or_default().trim();
@@ -50,6 +62,10 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.get(CONTENT_TYPE).is_some_and(|value| !is_json(value)) {
         return Err(unsupported("`content-type` must be application/json"));
     }
+    Ok(())
+}
+
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(unsupported("an encoded body is not taken; send it as it is"));
     }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod bundles;
 mod data;
 mod health;
 mod json;
@@ -15,10 +16,11 @@ mod tests;
 mod time;
 mod view;
 
+pub use bundles::{BundleList, FileView, UploadView, VersionDetail, VersionView};
 pub use limits::LimitsPage;
 pub use listen::{Address, Listener, serve};
 pub use openapi::document as openapi_document;
-pub use problem::Problem;
+pub use problem::{DiagnosticView, Problem};
 pub use time::{parse as parse_time, show as show_time};
 pub use view::{DecisionView, DecisionsPage};
 
@@ -53,7 +55,7 @@ pub fn admin_api(app: Arc<App>) -> Router {
         .route("/v1/decisions/{id}/explain", get(reports::explain))
         .route("/v1/shadow-report", get(reports::shadow_report))
         .route("/v1/events", get(admin::events))
-        .route("/v1/bundles", get(admin::bundles))
+        .merge(bundles::router())
         .route("/v1/limits", get(limits::limits))
         .route("/v1/keys", get(admin::list_keys).post(admin::create_key))
         .route("/v1/keys/{id}", delete(admin::revoke_key))

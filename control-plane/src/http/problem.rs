@@ -1,10 +1,12 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457) with a stable `code`.
 
-use crate::app::{Fault, KeysError};
+use crate::app::{Fault, KeysError, RolloutError};
+use crate::bundle::BuildError;
 use crate::storage::StoreError;
 use crate::tokens::Denied;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use portcullis_policy::{Diagnostic, Severity};
 use serde::{Deserialize, Serialize};
 
 /// The body of every error.
@@ -21,6 +23,40 @@ pub struct Problem {
     pub code: String,
     /// What went wrong and what to do, for people.
     pub detail: String,
+    /// What is wrong with a bundle, and where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<DiagnosticView>,
+}
+
+/// One finding in a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DiagnosticView {
+    /// `error` or `warning`.
+    pub severity: String,
+    /// The file, relative to the bundle.
+    pub path: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What is wrong and what to do, for people.
+    pub message: String,
+}
+
+impl From<&Diagnostic> for DiagnosticView {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        let severity = match diagnostic.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        DiagnosticView {
+            severity: severity.to_owned(),
+            path: diagnostic.path.clone(),
+            line: diagnostic.line,
+            column: diagnostic.column,
+            message: diagnostic.message.clone(),
+        }
+    }
 }
 
 impl Problem {
@@ -33,6 +69,7 @@ impl Problem {
             status: status.as_u16(),
             code: code.to_owned(),
             detail: detail.into(),
+            diagnostics: Vec::new(),
         }
     }
 
@@ -96,6 +133,39 @@ impl From<KeysError> for Problem {
             KeysError::Store(error) => error.into(),
             KeysError::Master(_) | KeysError::Randomness(_) => {
                 tracing::error!(%error, "cannot make a key");
+                Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "an internal error; its particulars are in the log",
+                )
+            }
+        }
+    }
+}
+
+impl From<RolloutError> for Problem {
+    fn from(error: RolloutError) -> Self {
+        let detail = error.to_string();
+        let conflict = |code| Problem::new(StatusCode::CONFLICT, code, detail.clone());
+        match error {
+            RolloutError::Refused(error) => {
+                let code = match error {
+                    BuildError::Files(_) => "bundle_refused",
+                    BuildError::Signature(_) => "bundle_signature",
+                };
+                let diagnostics =
+                    error.into_inner().diagnostics.iter().map(DiagnosticView::from).collect::<Vec<_>>();
+                Problem { diagnostics, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail) }
+            }
+            RolloutError::Why => Problem::bad_request(detail),
+            RolloutError::NoSuchVersion(_) => Problem::new(StatusCode::NOT_FOUND, "bundle_not_found", detail),
+            RolloutError::NothingBefore => conflict("nothing_before"),
+            RolloutError::NotPinned => conflict("not_pinned"),
+            RolloutError::NoDirectory => conflict("no_directory"),
+            RolloutError::DirectoryBroken(_) => conflict("directory_refused"),
+            RolloutError::Store(error) => error.into(),
+            RolloutError::Internal(_) => {
+                tracing::error!(error = detail, "cannot change the bundle");
                 Problem::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "internal",

@@ -24,7 +24,7 @@ pub(crate) fn follow(portcullis: &Path, environment: &Environment, processes: &m
         // An answer that does not come is no news: when the control plane has ended, `check` says so.
         let health = programs::get(&url, Some(&environment.admin_token)).ok();
         let health = health.and_then(|text| serde_json::from_str(&text).ok());
-        if let Some(news) = health.and_then(|health| bundle.news(&health)) {
+        if let Some(news) = health.as_ref().and_then(|health: &Value| bundle.news(health.get("active")?)) {
             println!("{news}");
         }
         result = processes.iter_mut().try_for_each(Process::check);
@@ -55,7 +55,7 @@ struct Bundle {
 }
 
 impl Bundle {
-    /// What has changed since, from an answer of `GET /v1/bundles`. The first answer is no news.
+    /// What has changed since, from `active` of an answer of `GET /v1/bundles`. The first answer is no news.
     fn news(&mut self, health: &Value) -> Option<String> {
         let generation = health.get("generation").and_then(Value::as_u64);
         let errors: Vec<String> = health

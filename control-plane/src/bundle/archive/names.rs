@@ -19,8 +19,12 @@ impl Names {
     ///
     /// # Errors
     /// The name, fit to be shown, and what is wrong with it.
-    pub(super) fn add(&mut self, written: &[u8], directory: bool) -> Result<Option<String>, (String, String)> {
-        let clean = clean(written).map_err(|why| (String::from_utf8_lossy(written).into_owned(), why))?;
+    pub(super) fn add(
+        &mut self,
+        written: &[u8],
+        directory: bool,
+    ) -> Result<Option<String>, (String, String)> {
+        let clean = clean(written).map_err(|why| (shown(written), why))?;
         if !directory && written.ends_with(b"/") {
             return Err((clean, "a file whose name ends in `/`".to_owned()));
         }
@@ -55,6 +59,13 @@ impl Names {
     }
 }
 
+/// A name that may be anything, fit for a line of text.
+fn shown(written: &[u8]) -> String {
+    let text = String::from_utf8_lossy(written);
+    let plain = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    text.chars().take(MAX_PATH).map(plain).collect()
+}
+
 /// A relative path without detours; the empty one is the top.
 fn clean(written: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(written).map_err(|_| "the name is not UTF-8".to_owned())?;
@@ -83,7 +94,8 @@ fn clean(written: &[u8]) -> Result<String, String> {
 
 /// Takes the directory off that everything is in, when the bundle is in there.
 pub(super) fn strip_top(files: &mut [SourceFile]) {
-    let Some(top) = files.first().and_then(|file| file.path.split_once('/')).map(|(top, _)| format!("{top}/"))
+    let Some(top) =
+        files.first().and_then(|file| file.path.split_once('/')).map(|(top, _)| format!("{top}/"))
     else {
         return;
     };

@@ -1,13 +1,14 @@
 //! The HTTP surface, by `oneshot`: no socket is opened.
 
 mod admin;
+mod bundles;
 mod data;
 mod keys;
 mod limits;
 mod wire;
 
 use super::{admin_api, data_plane};
-use crate::app::{App, KeyRing, Settings};
+use crate::app::{App, KeyRing, Settings, restore_pin};
 use crate::bundle::ActiveBundle;
 use crate::storage::{SqliteOptions, SqliteStore, Store};
 use crate::telemetry::Telemetry;
@@ -50,11 +51,22 @@ pub(super) async fn plane_with(
     options: impl FnOnce(&Path) -> SqliteOptions,
 ) -> Plane {
     let dir = tempfile::tempdir().unwrap();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options(dir.path())).unwrap());
     let bundle = ActiveBundle::empty();
     if let Some(rules) = rules {
         install(&bundle, rules);
     }
+    plane_of(settings, dir, bundle, options).await
+}
+
+/// A control plane on a data directory that may have been used before.
+pub(super) async fn plane_of(
+    settings: Settings,
+    dir: TempDir,
+    bundle: ActiveBundle,
+    options: impl FnOnce(&Path) -> SqliteOptions,
+) -> Plane {
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options(dir.path())).unwrap());
+    restore_pin(store.as_ref(), &bundle).await.unwrap();
     let data = NewToken::new(Kind::Data, "gate", &[1; 32], &[1; 6], 0);
     let admin = NewToken::new(Kind::Admin, "auditor", &[2; 32], &[2; 6], 0);
     let tokens = Tokens::with_fixed([

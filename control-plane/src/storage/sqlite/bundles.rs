@@ -78,12 +78,15 @@ fn put_activation(conn: &Connection, act: &BundleAct) -> Result<(), Failed> {
 }
 
 fn put_pin(conn: &Connection, act: &BundleAct) -> Result<(), Failed> {
-    conn.prepare_cached("INSERT OR REPLACE INTO bundle_pin (one, digest, at, actor, why) VALUES (1, ?1, ?2, ?3, ?4)")?
-        .execute(params![act.digest, signed(act.at_ms), act.actor, act.why])?;
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO bundle_pin (one, digest, at, actor, why) VALUES (1, ?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![act.digest, signed(act.at_ms), act.actor, act.why])?;
     Ok(())
 }
 
-const VERSION: &str = "SELECT v.digest, v.name, v.version, v.rules, v.source, v.signed_by, v.stored_at, v.actor, v.why,
+const VERSION: &str =
+    "SELECT v.digest, v.name, v.version, v.rules, v.source, v.signed_by, v.stored_at, v.actor, v.why,
         a.at, a.actor, a.why
     FROM bundle_versions v LEFT JOIN bundle_activations a
         ON a.seq = (SELECT max(seq) FROM bundle_activations WHERE digest = v.digest)";
@@ -113,7 +116,11 @@ fn version(row: &Row<'_>) -> Result<BundleVersion, rusqlite::Error> {
 }
 
 /// Newest first. `prefix` is hexadecimal.
-pub(super) fn versions(conn: &Connection, prefix: &str, limit: u32) -> Result<Vec<BundleVersion>, StoreError> {
+pub(super) fn versions(
+    conn: &Connection,
+    prefix: &str,
+    limit: u32,
+) -> Result<Vec<BundleVersion>, StoreError> {
     let sql = format!("{VERSION} WHERE substr(v.digest, 1, length(?1)) = ?1 ORDER BY v.seq DESC LIMIT ?2");
     let mut statement = conn.prepare_cached(&sql)?;
     let found = statement.query_map(params![prefix, limit], version)?;
@@ -141,7 +148,8 @@ pub(super) fn pin(conn: &Connection) -> Result<Option<BundleAct>, StoreError> {
 
 /// The newest activation of another version.
 pub(super) fn active_before(conn: &Connection, digest: &str) -> Result<Option<BundleAct>, StoreError> {
-    let sql = "SELECT digest, at, actor, why FROM bundle_activations WHERE digest <> ?1 ORDER BY seq DESC LIMIT 1";
+    let sql =
+        "SELECT digest, at, actor, why FROM bundle_activations WHERE digest <> ?1 ORDER BY seq DESC LIMIT 1";
     act(conn, sql, digest)
 }
 

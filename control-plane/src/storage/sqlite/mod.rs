@@ -24,8 +24,8 @@ use super::error::{OpenError, StoreError};
 use super::id::{self, Seq, Sequence};
 use super::query::{Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 use super::{
-    Book, BundleAct, BundleChange, BundleVersion, Commit, Committed, Event, Pending, Reaped, Store, StoredAwsKey, StoredKeys, StoredLimits,
-    StoredSeen, StoredToken,
+    Book, BundleAct, BundleChange, BundleVersion, Commit, Committed, Event, Pending, Reaped, Store,
+    StoredAwsKey, StoredKeys, StoredLimits, StoredSeen, StoredToken,
 };
 use crate::clock;
 use decide::Decide;

@@ -187,7 +187,8 @@ fn edits(environment: &[(String, String)]) -> Result<()> {
     ensure!(converse()?["ok"].is_string(), "allowed before");
     bundle::write(directory, &[("rules/models.yaml", BLOCK_SONNET)])?;
     wait::until("the edit to be in force", || {
-        let (_, health) = admin.get("/v1/bundles")?;
+        let (_, bundles) = admin.get("/v1/bundles")?;
+        let health = &bundles["active"];
         ensure!(health["generation"] == 2, "{health}");
         Ok(())
     })?;
@@ -196,7 +197,8 @@ fn edits(environment: &[(String, String)]) -> Result<()> {
     ensure!(seen["error"]["Message"].to_string().contains("no-sonnet"), "{seen}");
     bundle::write(directory, &[("rules/models.yaml", "rules: [")])?;
     wait::until("the broken edit to be noticed", || {
-        let (_, health) = admin.get("/v1/bundles")?;
+        let (_, bundles) = admin.get("/v1/bundles")?;
+        let health = &bundles["active"];
         ensure!(health["errors"].to_string().contains("rules/models.yaml:"), "{health}");
         println!("broken: {}", health["errors"]);
         Ok(())
