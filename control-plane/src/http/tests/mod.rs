@@ -10,7 +10,7 @@ mod wire;
 use super::{admin_api, data_plane};
 use crate::app::{App, KeyRing, Settings, restore_pin};
 use crate::bundle::ActiveBundle;
-use crate::storage::{SqliteOptions, SqliteStore, Store};
+use crate::storage::{OpenError, SqliteOptions, SqliteStore, Store};
 use crate::telemetry::Telemetry;
 use crate::tokens::{Kind, MasterKey, NewToken, Tokens};
 use axum::Router;
@@ -65,7 +65,7 @@ pub(super) async fn plane_of(
     bundle: ActiveBundle,
     options: impl FnOnce(&Path) -> SqliteOptions,
 ) -> Plane {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options(dir.path())).unwrap());
+    let store: Arc<dyn Store> = Arc::new(reopen(&options(dir.path())));
     restore_pin(store.as_ref(), &bundle).await.unwrap();
     let data = NewToken::new(Kind::Data, "gate", &[1; 32], &[1; 6], 0);
     let admin = NewToken::new(Kind::Admin, "auditor", &[2; 32], &[2; 6], 0);
@@ -83,6 +83,18 @@ pub(super) async fn plane_of(
         data_token: data.secret,
         admin_token: admin.secret,
         dir,
+    }
+}
+
+/// Opens a store that was open a moment ago. A process that another test starts just then holds the lock too, until it
+/// has become its program.
+fn reopen(options: &SqliteOptions) -> SqliteStore {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        match SqliteStore::open(options.clone()) {
+            Err(OpenError::InUse(_)) if std::time::Instant::now() < deadline => std::thread::yield_now(),
+            result => return result.unwrap(),
+        }
     }
 }
 
