@@ -25,6 +25,10 @@ impl Bits {
         }
     }
 
+    pub(crate) fn contains(&self, number: usize) -> bool {
+        self.words.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+
     pub(crate) fn union(&mut self, other: &Self) {
         self.words.iter_mut().zip(&other.words).for_each(|(own, other)| *own |= other);
     }

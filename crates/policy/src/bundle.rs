@@ -6,6 +6,7 @@ use crate::charge::{Estimate, Limit};
 use crate::decision::Effect;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::directory::Directory;
+use crate::field::Field;
 use crate::identity::{Claim, Principal};
 use crate::index::Index;
 use crate::limit::LimitSpec;
@@ -21,6 +22,7 @@ use crate::rule::{Rule, RuleInfo};
 use crate::source::node;
 use crate::source::read::closest;
 use crate::source::report::Report;
+use crate::text::Scanner;
 use std::sync::Arc;
 
 /// One file of a bundle.
@@ -50,7 +52,11 @@ pub struct Bundle {
     pub(crate) rules: Vec<Rule>,
     pub(crate) index: Index,
     pub(crate) cedar: Option<Cedar>,
+    /// Everything that is looked for in the text of requests.
+    pub(crate) scanner: Scanner,
     wants_text: bool,
+    wants_counts: bool,
+    wants_history: Option<u64>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -83,10 +89,11 @@ pub fn compile(files: &[SourceFile]) -> Result<Bundle, LoadError> {
         let Some(root) = node::parse(&file.path, &file.bytes, &mut report) else { continue };
         match role {
             Role::Manifest => manifest = manifest::read(&root, &mut rules, &mut report),
-            Role::Rules => rules.read_file(&file.path, &root, &mut report),
+            Role::Rules => rules.add_file(&file.path, root),
             Role::Cedar | Role::Other => {}
         }
     }
+    rules.read_files(&mut report);
     if let Some(manifest) = &manifest {
         routes::check_selectors(&rules, &manifest.routes, &mut report);
         manifest.limits.check_prices(&rules, manifest.prices.as_ref(), &mut report);
@@ -107,8 +114,16 @@ fn assemble(
     mut report: Report,
 ) -> Bundle {
     warn_of_principals(&rules, &manifest.directory, &mut report);
+    let scanner = rules.language.patterns.finish();
     let rules = rules.rules;
-    let reads_text = |rule: &Rule| rule.conditions.iter().any(Predicate::needs_text);
+    let conditions = || {
+        let of_limits = manifest.limits.limits.iter().flat_map(|limit| &limit.conditions);
+        rules.iter().flat_map(|rule| &rule.conditions).chain(of_limits)
+    };
+    let wants_text = conditions().any(Predicate::needs_text);
+    let wants_counts = cedar.as_ref().is_some_and(Cedar::reads_counts)
+        || conditions().any(|one| one.any_field(&Field::is_count));
+    let wants_history = conditions().filter_map(Predicate::looks_back).max();
     warn_of_cut_text(&rules, &mut report);
     Bundle {
         digest: files::digest(files),
@@ -125,7 +140,10 @@ fn assemble(
         estimate: manifest.estimate,
         index: Index::new(&rules),
         cedar,
-        wants_text: rules.iter().any(reads_text),
+        scanner,
+        wants_text,
+        wants_counts,
+        wants_history,
         rules,
         warnings: report.into_diagnostics(),
     }
@@ -133,7 +151,7 @@ fn assemble(
 
 /// A name that is almost one of the directory's is most likely a typo; others may be virtual keys.
 fn warn_of_principals(rules: &Rules, directory: &Directory, report: &mut Report) {
-    for (path, written) in &rules.principals {
+    for (path, written) in &rules.language.principals {
         if !directory.names().any(|name| name == written.text)
             && let Some(name) = closest(&written.text, directory.names())
         {
@@ -198,14 +216,14 @@ impl Bundle {
     /// Some rule reads [`crate::Call::counts`].
     #[must_use]
     pub fn wants_counts(&self) -> bool {
-        self.cedar.as_ref().is_some_and(Cedar::reads_counts)
+        self.wants_counts
     }
 
     /// The longest time, in milliseconds, that a sequence rule looks back in [`crate::Call::history`]; `None` when there
     /// is no such rule.
     #[must_use]
     pub fn wants_history(&self) -> Option<u64> {
-        None
+        self.wants_history
     }
 
     /// Everything is let out: the bundle is in shadow mode.

@@ -4,8 +4,8 @@ mod request;
 
 use crate::decision::Effect;
 use crate::explain::{ExplainedCondition, ExplainedRule, Verity};
-use crate::predicate::View;
 use crate::rule::Rule;
+use crate::view::View;
 use portcullis_cedar::{Hit, Policies};
 
 /// What the ids of Cedar policies start with, as rules.

@@ -3,9 +3,10 @@
 use crate::bundle::Bundle;
 use crate::charge::{UNPRICED_RULE, UnpricedCall, as_if_of};
 use crate::decision::{Decision, Effect, MatchedRule};
-use crate::predicate::{Truth, View, all};
+use crate::predicate::{Truth, all};
 use crate::routes::{ROUTE_RULE, Route};
 use crate::rule::Rule;
+use crate::view::View;
 use crate::{Call, UNKNOWN_OPERATION};
 
 /// The built-in rule that denies calls to hosts and paths that the gate does not know.
@@ -40,7 +41,7 @@ impl Bundle {
     fn decide_with<'b>(&'b self, call: &Call, evaluate: impl Fn(&View<'_>, &mut Tally<'b>)) -> Decision {
         let route = self.route_of(call);
         per_model(call, |call| {
-            let view = View::of(call, route.map(|route| route.id.as_str()));
+            let view = View::of(call, route.map(|route| route.id.as_str())).searched_by(&self.scanner);
             let mut tally = Tally::default();
             if let Some(why) = route.and_then(|route| route.refusal(&view)) {
                 tally.built_in(ROUTE_RULE, why);
@@ -61,7 +62,8 @@ impl Bundle {
                 last.shadow = shadow;
             }
         }
-        let unknown = view.call.operation.is_empty() || view.call.operation == UNKNOWN_OPERATION;
+        let operation = &view.call.operation;
+        let unknown = view.call.tool.is_none() && (operation.is_empty() || operation == UNKNOWN_OPERATION);
         let fallback = self.fallback(unknown, route);
         let enforced = strictest(unknown, &fallback, tally.claims.iter().filter(|claim| !claim.shadow));
         let unshadowed = strictest(unknown, &fallback, tally.claims.iter());
@@ -74,16 +76,20 @@ impl Bundle {
         if unpriced == Some(UnpricedCall::Note) {
             matched.push(MatchedRule { id: UNPRICED_RULE.to_owned(), effect: Effect::Warn, shadow: false });
         }
+        let (approval, retry_after_seconds) = match &enforced.by {
+            By::Rule(rule) => (rule.approval(view, &self.approvals), rule.retry_after_seconds()),
+            By::BuiltIn { .. } | By::Default => (None, None),
+        };
         Decision {
             effect: enforced.effect,
             rule: enforced.id(),
             route: route.map(|route| route.id.clone()),
-            message: self.message(enforced, route),
+            message: self.message(enforced, route, view),
             matched,
             shadow_effect: differs.then_some(unshadowed.effect),
             shadow_rule: if differs { unshadowed.id() } else { None },
-            retry_after_seconds: None,
-            approval: None,
+            retry_after_seconds,
+            approval,
             needs_text: tally.needs_text,
         }
     }
@@ -103,15 +109,18 @@ impl Bundle {
     }
 
     /// For the caller of a call that is not let out.
-    fn message(&self, claim: &Claim<'_>, route: Option<&Route>) -> String {
+    fn message(&self, claim: &Claim<'_>, route: Option<&Route>, view: &View<'_>) -> String {
         let does = match claim.effect {
             Effect::Log | Effect::Warn | Effect::Allow => return String::new(),
-            Effect::Redact | Effect::Deny => "blocks this call",
+            Effect::Deny => "blocks this call",
+            Effect::Redact => {
+                "lets this call out only without what must not leave, which this gate cannot take out"
+            }
             Effect::Throttle => "blocks this call for now",
             Effect::RequireApproval => "lets this call out with an approval only",
         };
         match &claim.by {
-            By::Rule(rule) => match &rule.message {
+            By::Rule(rule) => match rule.message(view) {
                 Some(message) => format!("portcullis: rule `{}`: {message}", rule.id),
                 None => format!("portcullis: rule `{}` {does}", rule.id),
             },

@@ -1,6 +1,14 @@
 //! Why a call got its verdict: every rule that was considered, condition by condition.
 
+use crate::charge::as_if_of;
+use crate::field::FieldValue;
+use crate::predicate::{Predicate, Subject, Test, Written, all};
+use crate::sequence::{Past, Sequence};
+use crate::source::report::Pos;
+use crate::template::shown;
+use crate::view::View;
 use crate::{Bundle, Call, Decision, Effect};
+use serde_json::Value;
 
 /// A verdict and how it came about.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +24,7 @@ pub struct Explanation {
 pub struct ExplainedPart {
     /// The model's identifier as the caller gave it; `None` for a call without one.
     pub model: Option<String>,
-    /// Every enabled rule, in load order.
+    /// Every enabled rule, in load order; Cedar policies last, as `cedar/<@id>`.
     pub rules: Vec<ExplainedRule>,
 }
 
@@ -88,6 +96,107 @@ impl Bundle {
     /// Decides a call and says why. Slow beside [`Bundle::decide`]: it evaluates every condition of every rule.
     #[must_use]
     pub fn explain(&self, call: &Call) -> Explanation {
-        Explanation { decision: self.decide(call), parts: Vec::new() }
+        let decision = self.decide(call);
+        let route = decision.route.as_deref();
+        let parts = if call.other_models.is_empty() {
+            vec![self.explain_part(call, route)]
+        } else {
+            let models = call.model.iter().chain(&call.other_models);
+            models.map(|model| self.explain_part(&as_if_of(call, model), route)).collect()
+        };
+        Explanation { decision, parts }
+    }
+
+    fn explain_part(&self, call: &Call, route: Option<&str>) -> ExplainedPart {
+        let view = View::of(call, route).searched_by(&self.scanner);
+        let rules = self.rules.iter().map(|rule| ExplainedRule {
+            id: rule.id.clone(),
+            effect: rule.effect,
+            shadow: rule.shadow,
+            truth: all(rule.conditions.iter(), &view),
+            conditions: rule.conditions.iter().map(|one| one.explain(&view)).collect(),
+            path: rule.source.path.to_string(),
+            line: rule.source.at.line,
+            column: rule.source.at.column,
+        });
+        let cedar = self.cedar.iter().flat_map(|cedar| cedar.explain(&view));
+        ExplainedPart {
+            model: call.model.as_ref().map(|model| model.id.clone()),
+            rules: rules.chain(cedar).collect(),
+        }
+    }
+}
+
+impl Predicate {
+    fn explain(&self, view: &View<'_>) -> ExplainedCondition {
+        let members = |parts: &[Self]| parts.iter().map(|part| part.explain(view)).collect();
+        let (text, parts) = match self {
+            Self::Test(test) => return test.explain(view),
+            Self::All(parts, _) => ("all", members(parts)),
+            Self::Any(parts, _) => ("any", members(parts)),
+            Self::Not(part, _) => ("not", vec![part.explain(view)]),
+            Self::Sequence(sequence) => ("blocked_by or requires", sequence.explain(view)),
+        };
+        group(text.to_owned(), self.eval(view), parts, self.at())
+    }
+}
+
+impl Sequence {
+    fn explain(&self, view: &View<'_>) -> Vec<ExplainedCondition> {
+        let one = |past: &Past, verb: &str, wanted: bool| {
+            let truth = Verity::from(past.was_seen(view) == wanted);
+            group(format!("{verb} {}", past.text), truth, Vec::new(), past.at)
+        };
+        let blocked_by = self.blocked_by.iter().map(|past| one(past, "seen before:", true));
+        blocked_by.chain(self.requires.iter().map(|past| one(past, "not seen before:", false))).collect()
+    }
+}
+
+fn group(text: String, truth: Verity, parts: Vec<ExplainedCondition>, at: Pos) -> ExplainedCondition {
+    ExplainedCondition {
+        text,
+        field: String::new(),
+        value: String::new(),
+        truth,
+        parts,
+        line: at.line,
+        column: at.column,
+    }
+}
+
+impl Test {
+    fn explain(&self, view: &View<'_>) -> ExplainedCondition {
+        let field = self.subject.to_string();
+        let Written { operator, value, at } = &self.written;
+        let text = match (operator.is_empty(), self.negated) {
+            (true, false) => format!("{field}: {value}"),
+            (true, true) => format!("{field}: not {value}"),
+            (false, _) => format!("{field} {operator} {value}").trim_end().to_owned(),
+        };
+        ExplainedCondition {
+            text,
+            value: self.subject.summary(view),
+            field,
+            truth: self.eval(view),
+            parts: Vec::new(),
+            line: at.line,
+            column: at.column,
+        }
+    }
+}
+
+impl Subject {
+    /// The value for people; of what may be a prompt or an argument only kind and size.
+    fn summary(&self, view: &View<'_>) -> String {
+        let value = self.value(view);
+        let content = matches!(self, Self::Field(field, _) if field.is_content());
+        match value {
+            FieldValue::NeedsText => "text that was not given".to_owned(),
+            FieldValue::Text(text) if content => format!("text of {} characters", text.chars().count()),
+            FieldValue::Json(Value::String(text)) => format!("text of {} characters", text.chars().count()),
+            FieldValue::Json(Value::Array(items)) => format!("list of {} elements", items.len()),
+            FieldValue::Json(Value::Object(map)) => format!("object of {} entries", map.len()),
+            other => shown(other),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The table of fields that conditions may read. `docs/policy.md` is generated from it.
 
-use crate::Call;
+use crate::names::Selector;
+use crate::view::View;
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum FieldKind {
     List,
     /// Texts by key: a condition names one, as in `session_attributes.department`.
     Map,
+    /// Any JSON value: a condition names a path into it, as in `arguments.account.iban` or `arguments.items.0`.
+    Json,
 }
 
 impl FieldKind {
@@ -27,6 +30,7 @@ impl FieldKind {
             Self::Boolean => "boolean",
             Self::List => "list of text",
             Self::Map => "text by key",
+            Self::Json => "JSON by path",
         }
     }
 }
@@ -46,7 +50,7 @@ pub struct Field {
     pub(crate) get: Getter,
 }
 
-pub(crate) type Getter = for<'c> fn(&'c Call, &str) -> FieldValue<'c>;
+pub(crate) type Getter = for<'v> fn(&'v View<'_>, &str) -> FieldValue<'v>;
 
 /// A field's value in one call.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +63,8 @@ pub(crate) enum FieldValue<'c> {
     Integer(u64),
     Boolean(bool),
     List(&'c [String]),
+    /// Never `null`: that is missing.
+    Json(&'c serde_json::Value),
 }
 
 /// Every field, in the order of the documentation.
@@ -67,14 +73,56 @@ pub fn fields() -> &'static [Field] {
     FIELDS
 }
 
-/// The field of a name, and the key where it is one of a map.
+/// The field of a name, and the key or path where it has one.
 pub(crate) fn lookup(name: &str) -> Option<(&'static Field, String)> {
-    if let Some(field) = FIELDS.iter().find(|field| field.name == name && field.kind != FieldKind::Map) {
+    let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| *name);
+    let whole = |field: &&Field| field.name == name && field.kind != FieldKind::Map;
+    if let Some(field) = FIELDS.iter().find(whole) {
         return Some((field, String::new()));
     }
+    by_key(FIELDS, name)
+}
+
+/// The same for rules on what a tool answered.
+pub(crate) fn lookup_output(name: &str) -> Option<(&'static Field, String)> {
+    if name == OUTPUT.name {
+        return Some((&OUTPUT, String::new()));
+    }
+    by_key(std::slice::from_ref(&OUTPUT), name).or_else(|| lookup(name))
+}
+
+fn by_key(fields: &'static [Field], name: &str) -> Option<(&'static Field, String)> {
     let (head, key) = name.split_once('.')?;
-    let field = FIELDS.iter().find(|field| field.kind == FieldKind::Map && field.name == head)?;
-    (!key.is_empty()).then(|| (field, key.to_owned()))
+    let keyed = |field: &&Field| matches!(field.kind, FieldKind::Map | FieldKind::Json) && field.name == head;
+    let field = fields.iter().find(keyed)?;
+    let sound = match field.kind {
+        FieldKind::Json => key.split('.').all(|part| !part.is_empty()),
+        _ => !key.is_empty(),
+    };
+    sound.then(|| (field, key.to_owned()))
+}
+
+impl Field {
+    /// A moment in time: `within_hours` and `outside_hours` apply to it.
+    pub(crate) fn is_moment(&self) -> bool {
+        matches!(self.name, "time.unix" | "time.iso" | "context.time")
+            || matches!(self.kind, FieldKind::Map | FieldKind::Json)
+    }
+
+    /// One of [`crate::Call::counts`].
+    pub(crate) fn is_count(&self) -> bool {
+        matches!(self.name, "context.minute_count" | "context.hourly_count" | "context.daily_count")
+    }
+
+    /// Only tool calls have it.
+    pub(crate) fn is_of_tools(&self) -> bool {
+        matches!(self.name, "arguments" | "tool.name")
+    }
+
+    /// What it says may be a prompt, or data of a customer: never shown to callers or in explanations.
+    pub(crate) fn is_content(&self) -> bool {
+        self.needs_text || matches!(self.name, "arguments" | "output")
+    }
 }
 
 /// Empty text is a missing value.
@@ -87,80 +135,123 @@ fn opt(value: Option<&String>) -> FieldValue<'_> {
 }
 
 macro_rules! fields {
-    ($($name:literal $kind:ident $unit:literal $doc:literal = $($needs_text:ident)? |$call:ident $(, $key:ident)?| $get:expr;)*) => {
+    ($($name:literal $kind:ident $unit:literal $doc:literal = $($needs_text:ident)? |$view:ident $(, $key:ident)?| $get:expr;)*) => {
         &[$(Field {
             name: $name,
             kind: FieldKind::$kind,
             unit: $unit,
             doc: $doc,
             needs_text: false $(|| { let $needs_text = true; $needs_text })?,
-            get: { fn get<'c>($call: &'c Call, _key: &str) -> FieldValue<'c> { $(let $key = _key;)? $get } get },
+            get: { fn get<'v>($view: &'v View<'_>, _key: &str) -> FieldValue<'v> { $(let $key = _key;)? $get } get },
         },)*]
     };
 }
 
 static FIELDS: &[Field] = fields! {
-    "principal.name" Text "" "Who calls: the name in the directory, or a derived one (see Identity)." = |c| text(&c.principal.name);
-    "principal.known" Boolean "" "The name is one of the bundle's directory." = |c| FieldValue::Boolean(c.principal.known);
-    "principal.assurance" Text "`claimed`, `confirmed`, `rejected`, `verified`" "How sure that is. Before AWS has answered a credential is `claimed`." = |c| FieldValue::Text(c.principal.assurance.as_str());
-    "principal.tenant" Text "" "Tenant of the principal, by the directory." = |c| opt(c.principal.tenant.as_ref());
-    "principal.roles" List "" "Roles of the principal, by the directory." = |c| FieldValue::List(&c.principal.roles);
-    "credential.kind" Text "`sigv4`, `sigv4a`, `presigned`, `bearer_short_term`, `bearer_long_term`, `bearer_other`, `api_key`, `none`" "Form of the credential." = |c| text(&c.credential.kind);
-    "credential.access_key_id" Text "" "AWS access key id." = |c| opt(c.credential.access_key_id.as_ref());
-    "credential.account" Text "12 digits" "AWS account decoded from the access key id: a hint." = |c| opt(c.credential.account.as_ref());
-    "operation" Text "" "Operation as AWS names it, such as `ConverseStream`; `Unknown` when the gate does not know the host or path." = |c| text(&c.operation);
-    "action" Text "" "IAM action, such as `bedrock:InvokeModel`." = |c| text(&c.action);
-    "action_type" Text "`model_invoked`, `agent_invoked` …" "Kind of call." = |c| text(&c.action_type);
-    "service" Text "" "Endpoint prefix, such as `bedrock-runtime`." = |c| text(&c.service);
-    "region" Text "" "AWS region of the endpoint." = |c| text(&c.region);
-    "partition" Text "`aws`, `aws-cn`, `aws-us-gov` …" "AWS partition of the endpoint." = |c| text(&c.partition);
-    "host" Text "" "Host as received." = |c| text(&c.host);
-    "method" Text "" "HTTP method." = |c| text(&c.method);
-    "path" Text "" "Raw path as received, never decoded, without query." = |c| text(&c.path);
-    "entrance" Text "`pass_through`, `resign`" "What happens to the application's signature." = |c| text(&c.entrance);
-    "model.id" Text "" "The model as the caller named it: id, profile id or ARN. A call that names several is decided for each." = |c| opt(c.model.as_ref().map(|m| &m.id));
-    "model.kind" Text "`foundation_model`, `inference_profile`, `application_inference_profile`, `provisioned_model`, `custom_model`, `custom_model_deployment`, `imported_model`, `prompt`, `prompt_router`, `marketplace_endpoint` …" "What the identifier names." = |c| c.model.as_ref().map_or(FieldValue::Missing, |m| text(&m.kind));
-    "model.base" Text "" "Base model without geography; missing when the identifier does not reveal it (application profiles, provisioned, imported, prompts)." = |c| opt(c.model.as_ref().and_then(|m| m.base.as_ref()));
-    "model.provider" Text "" "Provider, such as `anthropic`." = |c| opt(c.model.as_ref().and_then(|m| m.provider.as_ref()));
-    "model.version" Text "" "Version suffix, such as `v2:0`." = |c| opt(c.model.as_ref().and_then(|m| m.version.as_ref()));
-    "model.geography" Text "`us`, `eu`, `global` …" "Cross-region prefix of an inference profile." = |c| opt(c.model.as_ref().and_then(|m| m.geography.as_ref()));
-    "model.region" Text "" "Region in the model's ARN." = |c| opt(c.model.as_ref().and_then(|m| m.region.as_ref()));
-    "model.account" Text "12 digits" "Account in the model's ARN." = |c| opt(c.model.as_ref().and_then(|m| m.account.as_ref()));
-    "agent.id" Text "" "Agent id, or ARN of an AgentCore runtime." = |c| opt(c.agent.id.as_ref());
-    "agent.alias" Text "" "Agent alias id or qualifier." = |c| opt(c.agent.alias.as_ref());
-    "agent.session" Text "" "Session id, the caller's choice." = |c| opt(c.agent.session.as_ref());
-    "labels" Map "" "A part of the path by its modelled name, such as `labels.knowledgeBaseId`." = |c, key| opt(c.labels.get(key));
-    "request.bytes" Integer "bytes" "Size of the body." = |c| FieldValue::Integer(c.request.bytes);
-    "request.max_tokens" Integer "tokens" "Largest answer asked for." = |c| c.request.max_tokens.map_or(FieldValue::Missing, FieldValue::Integer);
-    "request.stream" Boolean "" "A streamed answer is asked for." = |c| FieldValue::Boolean(c.request.stream);
-    "request.tools" List "" "Names of the tools offered to the model." = |c| FieldValue::List(&c.request.tools);
-    "request.tool_count" Integer "tools" "Number of tools offered to the model." = |c| FieldValue::Integer(u64::try_from(c.request.tools.len()).unwrap_or(u64::MAX));
-    "request.tool_results" Integer "results" "Number of tool results sent back." = |c| FieldValue::Integer(c.request.tool_results);
-    "request.text" Text "" "System and user text, up to the gate's cap." = needs_text |c| c.request.text.as_ref().map_or(FieldValue::NeedsText, |t| text(&t.text));
-    "request.text_truncated" Boolean "" "The gate's cap cut the text: rules on it have not seen all." = needs_text |c| c.request.text.as_ref().map_or(FieldValue::NeedsText, |t| FieldValue::Boolean(t.truncated));
-    "request.guardrail" Text "" "Guardrail id or ARN." = |c| opt(c.request.guardrail.as_ref());
-    "request.guardrail_version" Text "" "Guardrail version." = |c| opt(c.request.guardrail_version.as_ref());
-    "request.knowledge_bases" List "" "Knowledge bases named in the body; one in the path is `labels.knowledgeBaseId`." = |c| FieldValue::List(&c.request.knowledge_bases);
-    "request.s3_uris" List "" "S3 URIs named in the body." = |c| FieldValue::List(&c.request.s3_uris);
-    "request.truncated" Boolean "" "A list above was cut at the gate's cap." = |c| FieldValue::Boolean(c.request.truncated);
-    "request_metadata" Map "" "A `requestMetadata` entry, such as `request_metadata.team`: the caller's word." = |c, key| opt(c.request.metadata.get(key));
-    "session_attributes" Map "" "A `sessionState.sessionAttributes` entry, such as `session_attributes.department`: the caller's word." = |c, key| opt(c.request.session_attributes.get(key));
-    "network.source_ip" Text "" "Address of the peer." = |c| opt(c.network.source_ip.as_ref());
-    "network.vpc_endpoint" Text "" "VPC endpoint id in the host." = |c| opt(c.network.vpc_endpoint.as_ref());
-    "network.server_name" Text "" "TLS server name that the client asked for." = |c| opt(c.network.server_name.as_ref());
-    "time.unix" Integer "seconds since 1970" "When the call is decided." = |c| FieldValue::Integer(c.time / 1000);
+    "principal.name" Text "" "Who calls: the name in the directory, or a derived one (see Identity)." = |v| text(&v.call.principal.name);
+    "principal.known" Boolean "" "The name is one of the bundle's directory." = |v| FieldValue::Boolean(v.call.principal.known);
+    "principal.assurance" Text "`claimed`, `confirmed`, `rejected`, `verified`" "How sure that is. Before AWS has answered a credential is `claimed`." = |v| FieldValue::Text(v.call.principal.assurance.as_str());
+    "principal.tenant" Text "" "Tenant of the principal, by the directory." = |v| opt(v.call.principal.tenant.as_ref());
+    "principal.roles" List "" "Roles of the principal, by the directory." = |v| FieldValue::List(&v.call.principal.roles);
+    "credential.kind" Text "`sigv4`, `sigv4a`, `presigned`, `bearer_short_term`, `bearer_long_term`, `bearer_other`, `api_key`, `none`" "Form of the credential." = |v| text(&v.call.credential.kind);
+    "credential.access_key_id" Text "" "AWS access key id." = |v| opt(v.call.credential.access_key_id.as_ref());
+    "credential.account" Text "12 digits" "AWS account decoded from the access key id: a hint." = |v| opt(v.call.credential.account.as_ref());
+    "operation" Text "" "Operation as AWS names it, such as `ConverseStream`; `Unknown` when the gate does not know the host or path." = |v| text(v.operation());
+    "action" Text "" "IAM action, such as `bedrock:InvokeModel`." = |v| text(&v.call.action);
+    "details" Text "`Bedrock invoke_model: ID`, `Bedrock invoke_agent: ID` …" "The call in words: the operation in snake case and the model or agent it names; `invoke_model` for every call that runs a model, `invoke_agent` for every call that runs an agent." = |v| text(v.details());
+    "action_type" Text "`model_invoked`, `agent_invoked` …" "Kind of call." = |v| text(&v.call.action_type);
+    "service" Text "" "Endpoint prefix, such as `bedrock-runtime`." = |v| text(&v.call.service);
+    "region" Text "" "AWS region of the endpoint." = |v| text(&v.call.region);
+    "partition" Text "`aws`, `aws-cn`, `aws-us-gov` …" "AWS partition of the endpoint." = |v| text(&v.call.partition);
+    "host" Text "" "Host as received." = |v| text(&v.call.host);
+    "method" Text "" "HTTP method." = |v| text(&v.call.method);
+    "path" Text "" "Raw path as received, never decoded, without query." = |v| text(&v.call.path);
+    "entrance" Text "`pass_through`, `resign`" "What happens to the application's signature." = |v| text(&v.call.entrance);
+    "model.id" Text "" "The model as the caller named it: id, profile id or ARN. A call that names several is decided for each." = |v| opt(v.call.model.as_ref().map(|m| &m.id));
+    "model.kind" Text "`foundation_model`, `inference_profile`, `application_inference_profile`, `provisioned_model`, `custom_model`, `custom_model_deployment`, `imported_model`, `prompt`, `prompt_router`, `marketplace_endpoint` …" "What the identifier names." = |v| v.call.model.as_ref().map_or(FieldValue::Missing, |m| text(&m.kind));
+    "model.base" Text "" "Base model without geography; missing when the identifier does not reveal it (application profiles, provisioned, imported, prompts)." = |v| opt(v.call.model.as_ref().and_then(|m| m.base.as_ref()));
+    "model.provider" Text "" "Provider, such as `anthropic`." = |v| opt(v.call.model.as_ref().and_then(|m| m.provider.as_ref()));
+    "model.version" Text "" "Version suffix, such as `v2:0`." = |v| opt(v.call.model.as_ref().and_then(|m| m.version.as_ref()));
+    "model.geography" Text "`us`, `eu`, `global` …" "Cross-region prefix of an inference profile." = |v| opt(v.call.model.as_ref().and_then(|m| m.geography.as_ref()));
+    "model.region" Text "" "Region in the model's ARN." = |v| opt(v.call.model.as_ref().and_then(|m| m.region.as_ref()));
+    "model.account" Text "12 digits" "Account in the model's ARN." = |v| opt(v.call.model.as_ref().and_then(|m| m.account.as_ref()));
+    "agent.id" Text "" "Agent id, or ARN of an AgentCore runtime." = |v| opt(v.call.agent.id.as_ref());
+    "agent.alias" Text "" "Agent alias id or qualifier." = |v| opt(v.call.agent.alias.as_ref());
+    "agent.session" Text "" "Session id, the caller's choice." = |v| opt(v.call.agent.session.as_ref());
+    "labels" Map "" "A part of the path by its modelled name, such as `labels.knowledgeBaseId`." = |v, key| opt(v.call.labels.get(key));
+    "request.bytes" Integer "bytes" "Size of the body." = |v| FieldValue::Integer(v.call.request.bytes);
+    "request.max_tokens" Integer "tokens" "Largest answer asked for." = |v| v.call.request.max_tokens.map_or(FieldValue::Missing, FieldValue::Integer);
+    "request.stream" Boolean "" "A streamed answer is asked for." = |v| FieldValue::Boolean(v.call.request.stream);
+    "request.tools" List "" "Names of the tools offered to the model." = |v| FieldValue::List(&v.call.request.tools);
+    "request.tool_count" Integer "tools" "Number of tools offered to the model." = |v| FieldValue::Integer(u64::try_from(v.call.request.tools.len()).unwrap_or(u64::MAX));
+    "request.tool_results" Integer "results" "Number of tool results sent back." = |v| FieldValue::Integer(v.call.request.tool_results);
+    "request.text" Text "" "System and user text, up to the gate's cap." = needs_text |v| v.call.request.text.as_ref().map_or(FieldValue::NeedsText, |t| text(&t.text));
+    "request.text_truncated" Boolean "" "The gate's cap cut the text: rules on it have not seen all." = needs_text |v| v.call.request.text.as_ref().map_or(FieldValue::NeedsText, |t| FieldValue::Boolean(t.truncated));
+    "request.guardrail" Text "" "Guardrail id or ARN." = |v| opt(v.call.request.guardrail.as_ref());
+    "request.guardrail_version" Text "" "Guardrail version." = |v| opt(v.call.request.guardrail_version.as_ref());
+    "request.knowledge_bases" List "" "Knowledge bases named in the body; one in the path is `labels.knowledgeBaseId`." = |v| FieldValue::List(&v.call.request.knowledge_bases);
+    "request.s3_uris" List "" "S3 URIs named in the body." = |v| FieldValue::List(&v.call.request.s3_uris);
+    "request.truncated" Boolean "" "A list above was cut at the gate's cap." = |v| FieldValue::Boolean(v.call.request.truncated);
+    "request_metadata" Map "" "A `requestMetadata` entry, such as `request_metadata.team`: the caller's word." = |v, key| opt(v.call.request.metadata.get(key));
+    "session_attributes" Map "" "A `sessionState.sessionAttributes` entry, such as `session_attributes.department`: the caller's word." = |v, key| opt(v.call.request.session_attributes.get(key));
+    "knowledge_base" List "" "Knowledge bases that the call names, in the path or in the body." = |v| FieldValue::List(v.names.get(Selector::KnowledgeBases));
+    "route" Text "" "The route that the call is on, by its id." = |v| v.names.route.map_or(FieldValue::Missing, text);
+    "tool.name" Text "" "The tool of a tool call, by its first name. A rule that reads it or `arguments` concerns tool calls only." = |v| opt(v.tool_names().first());
+    "arguments" Json "" "An argument of a tool call: names and list indexes, joined by dots, as in `arguments.amount` or `arguments.items.0.price`." = |v, key| v.argument(key);
+    "network.source_ip" Text "" "Address of the peer." = |v| opt(v.call.network.source_ip.as_ref());
+    "network.vpc_endpoint" Text "" "VPC endpoint id in the host." = |v| opt(v.call.network.vpc_endpoint.as_ref());
+    "network.server_name" Text "" "TLS server name that the client asked for." = |v| opt(v.call.network.server_name.as_ref());
+    "time.unix" Integer "seconds since 1970" "When the call is decided." = |v| FieldValue::Integer(v.time / 1000);
+    "time.iso" Text "RFC 3339, UTC" "The same as text, such as `2026-11-30T09:15:00Z`." = |v| FieldValue::Text(v.iso_time());
+    "time.hour" Integer "0 to 23, UTC" "Hour of the day." = |v| FieldValue::Integer(v.time / 3_600_000 % 24);
+    "time.minute" Integer "0 to 59" "Minute of the hour." = |v| FieldValue::Integer(v.time / 60_000 % 60);
+    "time.weekday" Text "`mon` … `sun`, UTC" "Day of the week." = |v| FieldValue::Text(v.weekday());
+    "context.time" Text "RFC 3339, UTC" "As `time.iso`." = |v| FieldValue::Text(v.iso_time());
+    "context.day_of_week" Text "`mon` … `sun`, UTC" "As `time.weekday`." = |v| FieldValue::Text(v.weekday());
+    "context.minute_count" Integer "calls" "Calls of this principal (to this tool, for a tool call) let out in the last minute, this one not included." = |v| FieldValue::Integer(v.call.counts.minute);
+    "context.hourly_count" Integer "calls" "The same for the last hour." = |v| FieldValue::Integer(v.call.counts.hourly);
+    "context.daily_count" Integer "calls" "The same for the last 24 hours." = |v| FieldValue::Integer(v.call.counts.daily);
 };
 
-/// The table of `docs/policy.md`, in Markdown.
+/// What a tool answered: read by `output_rules` only.
+static OUTPUT: Field = Field {
+    name: "output",
+    kind: FieldKind::Json,
+    unit: "",
+    doc: "What the tool answered.",
+    needs_text: false,
+    get: |_, _| FieldValue::Missing,
+};
+
+/// Names that the rule formats of others use, and ours for them.
+pub(crate) const ALIASES: &[(&str, &str)] = &[
+    ("tool_name", "tool.name"),
+    ("agent_id", "agent.id"),
+    ("session_id", "agent.session"),
+    ("user_id", "session_attributes.userId"),
+    ("role", "principal.roles"),
+    ("time", "time.iso"),
+];
+
+/// The tables of `docs/policy.md`, in Markdown.
 #[must_use]
 pub fn fields_markdown() -> String {
     let mut out = String::from("| field | holds | meaning |\n|---|---|---|\n");
     for field in FIELDS {
-        let name =
-            if field.kind == FieldKind::Map { format!("{}.KEY", field.name) } else { field.name.to_owned() };
+        let name = match field.kind {
+            FieldKind::Map => format!("{}.KEY", field.name),
+            FieldKind::Json => format!("{}.PATH", field.name),
+            _ => field.name.to_owned(),
+        };
         let unit = if field.unit.is_empty() { String::new() } else { format!("; {}", field.unit) };
         let needs = if field.needs_text { " Makes the gate send the text." } else { "" };
         out.push_str(&format!("| `{name}` | {}{unit} | {}{needs} |\n", field.kind.as_str(), field.doc));
+    }
+    out.push_str(
+        "\nOther names for some of them, as other rule formats write them:\n\n| name | is |\n|---|---|\n",
+    );
+    for (alias, name) in ALIASES {
+        out.push_str(&format!("| `{alias}` | `{name}` |\n"));
     }
     out
 }

@@ -6,10 +6,13 @@
 //! dimensions is exact for the conditions that were filed, so only the others are evaluated.
 
 use crate::bits::{Bits, Postings};
-use crate::field::FieldValue;
+use crate::check::Check;
+use crate::field::{FieldKind, FieldValue};
+use crate::fold::with_folded;
 use crate::glob::{Glob, GlobSet};
-use crate::predicate::{Check, Predicate, Subject, Test, View};
+use crate::predicate::{Predicate, Subject, Test};
 use crate::rule::Rule;
+use crate::view::View;
 use std::collections::{BTreeMap, HashMap};
 
 /// More dimensions cost every call a little, and rarely used ones gain little.
@@ -27,6 +30,8 @@ pub(crate) struct Index {
 #[derive(Debug)]
 struct Dimension {
     subject: Subject,
+    /// Values are folded first.
+    folds: bool,
     /// Rules that ask for nothing here.
     indifferent: Bits,
     literals: HashMap<String, Postings>,
@@ -57,8 +62,8 @@ impl Index {
         for (number, rule) in (0_u32..).zip(rules) {
             let mut left = Vec::new();
             for (place, condition) in rule.conditions.iter().enumerate() {
-                let filed = fileable(condition).is_some_and(|(key, subject, globs)| {
-                    filings.get_mut(&key).is_some_and(|filing| filing.add(number, subject, globs))
+                let filed = fileable(condition).is_some_and(|(key, test, globs)| {
+                    filings.get_mut(&key).is_some_and(|filing| filing.add(number, test, globs))
                 });
                 if !filed {
                     left.push(place);
@@ -87,7 +92,8 @@ impl Index {
                 FieldValue::Missing
                 | FieldValue::NeedsText
                 | FieldValue::Integer(_)
-                | FieldValue::Boolean(_) => {}
+                | FieldValue::Boolean(_)
+                | FieldValue::Json(_) => {}
             }
             found.intersect(&selected);
         }
@@ -97,6 +103,14 @@ impl Index {
 
 impl Dimension {
     fn select(&self, text: &str, selected: &mut Bits) {
+        if self.folds {
+            with_folded(text, |text| self.select_folded(text, selected));
+        } else {
+            self.select_folded(text, selected);
+        }
+    }
+
+    fn select_folded(&self, text: &str, selected: &mut Bits) {
         if let Some(postings) = self.literals.get(text) {
             postings.add_to(selected);
         }
@@ -109,18 +123,24 @@ impl Dimension {
 }
 
 /// A condition that a dimension can answer exactly: text against globs, on a subject that needs no text of the request.
-fn fileable(condition: &Predicate) -> Option<(Key, &Subject, &[Glob])> {
-    let Predicate::Test(Test { subject, check: Check::Globs(globs) }) = condition else { return None };
-    if condition.needs_text() {
+fn fileable(condition: &Predicate) -> Option<(Key, &Test, &[Glob])> {
+    let Predicate::Test(test) = condition else { return None };
+    let Check::Globs { globs, folds } = &test.check else { return None };
+    let kind = match &test.subject {
+        Subject::Field(field, _) => Some(field.kind),
+        Subject::Selector(_) => None,
+    };
+    if test.negated || kind == Some(FieldKind::Json) || condition.needs_text() {
         return None;
     }
-    Some((format!("{subject:?}"), subject, globs))
+    let folds = if *folds { "" } else { " exactly" };
+    Some((format!("{:?}{folds}", test.subject), test, globs))
 }
 
 /// A dimension while it is filled.
 #[derive(Default)]
 struct Filing<'r> {
-    subject: Option<&'r Subject>,
+    test: Option<&'r Test>,
     filed: Vec<u32>,
     literals: HashMap<&'r str, Vec<u32>>,
     /// By the glob's text.
@@ -129,11 +149,11 @@ struct Filing<'r> {
 
 impl<'r> Filing<'r> {
     /// Files a rule; `false` when it already is (two conditions on one subject: the second is evaluated).
-    fn add(&mut self, number: u32, subject: &'r Subject, globs: &'r [Glob]) -> bool {
+    fn add(&mut self, number: u32, test: &'r Test, globs: &'r [Glob]) -> bool {
         if self.filed.last() == Some(&number) {
             return false;
         }
-        self.subject = Some(subject);
+        self.test = Some(test);
         self.filed.push(number);
         for glob in globs {
             let list = match glob.as_literal() {
@@ -148,7 +168,8 @@ impl<'r> Filing<'r> {
     }
 
     fn finish(self, rules: usize) -> Option<Dimension> {
-        let subject = self.subject?.clone();
+        let test = self.test?;
+        let folds = matches!(test.check, Check::Globs { folds: true, .. });
         let mut asking = Bits::empty(rules);
         self.filed.iter().for_each(|number| asking.insert(*number));
         let mut indifferent = Bits::full(rules);
@@ -163,6 +184,7 @@ impl<'r> Filing<'r> {
             .into_values()
             .map(|(glob, rules_)| (glob.clone(), Postings::new(rules_, rules)))
             .unzip();
-        Some(Dimension { subject, indifferent, literals, globs: GlobSet::new(globs), by_glob })
+        let subject = test.subject.clone();
+        Some(Dimension { subject, folds, indifferent, literals, globs: GlobSet::new(globs), by_glob })
     }
 }

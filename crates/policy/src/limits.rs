@@ -26,3 +26,5 @@ pub(crate) const MAX_REGEX_PROGRAM: usize = 1024 * 1024;
 pub(crate) const MAX_NAME_CHARS: usize = 2_048;
 /// Characters of a message for the caller.
 pub(crate) const MAX_MESSAGE_CHARS: usize = 1_024;
+/// Characters of a description.
+pub(crate) const MAX_PROSE_CHARS: usize = 16_384;

@@ -1,19 +1,15 @@
 //! Compiled conditions, evaluated in three values: a condition on text that was not given is neither true nor false.
 
-use crate::Call;
+use crate::check::Check;
+use crate::explain::Verity;
 use crate::field::{Field, FieldValue};
-use crate::glob::Glob;
-use crate::names::{Names, Selector};
-use regex::Regex;
+use crate::names::Selector;
+use crate::sequence::Sequence;
+use crate::source::report::Pos;
+use crate::view::View;
 
-/// The result of a condition; the order makes `all` a minimum and `any` a maximum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Truth {
-    False,
-    /// It depends on text that was not given.
-    NeedsText,
-    True,
-}
+/// The result of a condition; its order makes `all` a minimum and `any` a maximum.
+pub(crate) type Truth = Verity;
 
 impl Truth {
     fn not(self) -> Self {
@@ -31,35 +27,32 @@ impl From<bool> for Truth {
     }
 }
 
-/// A call with what is computed from it once.
-#[derive(Debug)]
-pub(crate) struct View<'c> {
-    pub(crate) call: &'c Call,
-    pub(crate) route: Option<&'c str>,
-    pub(crate) names: Names,
-}
-
-impl<'c> View<'c> {
-    /// `route` is the one that the call is on.
-    pub(crate) fn of(call: &'c Call, route: Option<&'c str>) -> Self {
-        Self { call, route, names: Names::of(call, route) }
-    }
-}
-
-/// A tree of tests.
+/// A tree of tests. The places are those of the groups.
 #[derive(Debug, Clone)]
 pub(crate) enum Predicate {
-    All(Vec<Predicate>),
-    Any(Vec<Predicate>),
-    Not(Box<Predicate>),
+    All(Vec<Predicate>, Pos),
+    Any(Vec<Predicate>, Pos),
+    Not(Box<Predicate>, Pos),
     Test(Test),
+    Sequence(Box<Sequence>),
 }
 
-/// One test of one subject. A missing value fails every test.
+/// One test of one subject. A missing value fails every check, and so passes every negated one.
 #[derive(Debug, Clone)]
 pub(crate) struct Test {
     pub(crate) subject: Subject,
     pub(crate) check: Check,
+    pub(crate) negated: bool,
+    pub(crate) written: Written,
+}
+
+/// How a test was written, for whoever asks why.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    /// Empty for a selector.
+    pub(crate) operator: &'static str,
+    pub(crate) value: Box<str>,
+    pub(crate) at: Pos,
 }
 
 /// What is tested.
@@ -69,36 +62,14 @@ pub(crate) enum Subject {
     Field(&'static Field, String),
 }
 
-/// How it is tested. On lists: some element passes.
-#[derive(Debug, Clone)]
-pub(crate) enum Check {
-    /// The text matches one of these.
-    Globs(Vec<Glob>),
-    Regex(Regex),
-    /// The number is one of these.
-    Integers(Vec<i128>),
-    /// From, to, both included.
-    Between(i128, i128),
-    Boolean(bool),
-    Exists,
-}
-
 impl Predicate {
     pub(crate) fn eval(&self, view: &View<'_>) -> Truth {
         match self {
-            Self::All(parts) => all(parts.iter(), view),
-            Self::Any(parts) => {
-                let mut best = Truth::False;
-                for part in parts {
-                    best = best.max(part.eval(view));
-                    if best == Truth::True {
-                        break;
-                    }
-                }
-                best
-            }
-            Self::Not(part) => part.eval(view).not(),
+            Self::All(parts, _) => all(parts.iter(), view),
+            Self::Any(parts, _) => any(parts.iter(), |part| part.eval(view)),
+            Self::Not(part, _) => part.eval(view).not(),
             Self::Test(test) => test.eval(view),
+            Self::Sequence(sequence) => sequence.eval(view),
         }
     }
 
@@ -109,12 +80,8 @@ impl Predicate {
 
     /// It selects tool calls: what holds for it is none to Bedrock.
     pub(crate) fn selects_tools(&self) -> bool {
-        match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::selects_tools),
-            Self::Not(part) => part.selects_tools(),
-            Self::Test(Test { subject: Subject::Selector(selector), .. }) => selector.key() == "tools",
-            Self::Test(Test { subject: Subject::Field(field, _), .. }) => field.name == "arguments",
-        }
+        self.any_test(&|test| matches!(test.subject, Subject::Selector(Selector::Tools)))
+            || self.any_field(&Field::is_of_tools)
     }
 
     /// It reads the field of this name.
@@ -122,11 +89,39 @@ impl Predicate {
         self.any_field(&|field| field.name == name)
     }
 
-    fn any_field(&self, wanted: &impl Fn(&Field) -> bool) -> bool {
+    /// Some field that it reads of the call itself is wanted; what it reads of the past does not count.
+    pub(crate) fn any_field(&self, wanted: &impl Fn(&Field) -> bool) -> bool {
+        self.any_test(&|test| {
+            let reads = |subject: &Subject| matches!(subject, Subject::Field(field, _) if wanted(field));
+            reads(&test.subject) || matches!(&test.check, Check::PercentOf { other, .. } if reads(other))
+        })
+    }
+
+    /// Some test of the call itself is wanted.
+    pub(crate) fn any_test(&self, wanted: &impl Fn(&Test) -> bool) -> bool {
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.any_field(wanted)),
-            Self::Not(part) => part.any_field(wanted),
-            Self::Test(test) => matches!(&test.subject, Subject::Field(field, _) if wanted(field)),
+            Self::All(parts, _) | Self::Any(parts, _) => parts.iter().any(|part| part.any_test(wanted)),
+            Self::Not(part, _) => part.any_test(wanted),
+            Self::Test(test) => wanted(test),
+            Self::Sequence(_) => false,
+        }
+    }
+
+    /// How far, in milliseconds, it looks back.
+    pub(crate) fn looks_back(&self) -> Option<u64> {
+        match self {
+            Self::All(parts, _) | Self::Any(parts, _) => parts.iter().filter_map(Self::looks_back).max(),
+            Self::Not(part, _) => part.looks_back(),
+            Self::Test(_) => None,
+            Self::Sequence(sequence) => Some(sequence.looks_back()),
+        }
+    }
+
+    pub(crate) fn at(&self) -> Pos {
+        match self {
+            Self::All(_, at) | Self::Any(_, at) | Self::Not(_, at) => *at,
+            Self::Test(test) => test.written.at,
+            Self::Sequence(sequence) => sequence.at,
         }
     }
 }
@@ -143,13 +138,33 @@ pub(crate) fn all<'p>(parts: impl Iterator<Item = &'p Predicate>, view: &View<'_
     worst
 }
 
+fn any<P>(parts: impl Iterator<Item = P>, eval: impl Fn(P) -> Truth) -> Truth {
+    let mut best = Truth::False;
+    for part in parts {
+        best = best.max(eval(part));
+        if best == Truth::True {
+            break;
+        }
+    }
+    best
+}
+
 impl Test {
     pub(crate) fn eval(&self, view: &View<'_>) -> Truth {
-        match self.subject.value(view) {
+        let truth = match self.subject.value(view) {
             FieldValue::Missing => Truth::False,
             FieldValue::NeedsText => Truth::NeedsText,
-            value => self.check.holds(value).into(),
-        }
+            FieldValue::Text(_) if self.reads_folded_text() => {
+                self.check.holds_of_folded(view.folded_text()).into()
+            }
+            value => self.check.holds(value, view).into(),
+        };
+        if self.negated { truth.not() } else { truth }
+    }
+
+    fn reads_folded_text(&self) -> bool {
+        matches!(&self.check, Check::Globs { folds: true, .. })
+            && matches!(&self.subject, Subject::Field(field, _) if field.needs_text)
     }
 }
 
@@ -157,7 +172,19 @@ impl Subject {
     pub(crate) fn value<'v>(&self, view: &'v View<'_>) -> FieldValue<'v> {
         match self {
             Self::Selector(selector) => FieldValue::List(view.names.get(*selector)),
-            Self::Field(field, key) => (field.get)(view.call, key),
+            Self::Field(field, key) => (field.get)(view, key),
+        }
+    }
+}
+
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Selector(own), Self::Selector(other)) => own == other,
+            (Self::Field(own, key), Self::Field(other, other_key)) => {
+                own.name == other.name && key == other_key
+            }
+            (Self::Selector(_), Self::Field(..)) | (Self::Field(..), Self::Selector(_)) => false,
         }
     }
 }
@@ -172,19 +199,8 @@ impl std::fmt::Debug for Subject {
     }
 }
 
-impl Check {
-    fn holds(&self, value: FieldValue<'_>) -> bool {
-        match (self, value) {
-            (Self::Exists, FieldValue::List(items)) => !items.is_empty(),
-            (Self::Exists, _) => true,
-            (_, FieldValue::List(items)) => items.iter().any(|item| self.holds(FieldValue::Text(item))),
-            (Self::Globs(globs), FieldValue::Text(text)) => globs.iter().any(|glob| glob.matches(text)),
-            (Self::Regex(regex), FieldValue::Text(text)) => regex.is_match(text),
-            (Self::Integers(numbers), FieldValue::Integer(own)) => numbers.contains(&i128::from(own)),
-            (Self::Between(from, to), FieldValue::Integer(own)) => (*from..=*to).contains(&i128::from(own)),
-            (Self::Boolean(wanted), FieldValue::Boolean(own)) => *wanted == own,
-            // Types were checked when the rule was compiled; what cannot be compared does not hold.
-            _ => false,
-        }
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self, f)
     }
 }

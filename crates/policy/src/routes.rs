@@ -3,8 +3,8 @@
 use crate::decision::Effect;
 use crate::glob::Glob;
 use crate::names::Selector;
-use crate::predicate::View;
 use crate::source::report::Pos;
+use crate::view::View;
 use crate::{Bundle, Call};
 use portcullis_bedrock::{BodyPlan, OPERATIONS, PayloadKind};
 

@@ -1,9 +1,13 @@
 //! One compiled rule.
 
+use crate::approval::{ApprovalDefaults, ApprovalSpec, ApprovalTerms};
 use crate::decision::Effect;
 use crate::predicate::Predicate;
 use crate::source::report::Pos;
+use crate::template::Template;
+use crate::view::View;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a rule's `metadata` says: for people and their tools; decides nothing.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
@@ -14,7 +18,13 @@ pub(crate) struct Rule {
     pub(crate) id: String,
     pub(crate) effect: Effect,
     pub(crate) shadow: bool,
-    pub(crate) message: Option<String>,
+    pub(crate) message: Option<Template>,
+    /// With [`Effect::RequireApproval`]: what differs from the bundle's `approvals`.
+    pub(crate) approval: Option<Box<ApprovalSpec>>,
+    /// With [`Effect::Throttle`].
+    pub(crate) retry_after: Option<Duration>,
+    /// With [`Effect::Redact`]: what is put in place of what must not leave.
+    pub(crate) redact_with: Option<String>,
     pub(crate) severity: Severity,
     pub(crate) tags: Vec<String>,
     pub(crate) metadata: Metadata,
@@ -77,17 +87,42 @@ pub struct RuleInfo<'b> {
     pub tags: &'b [String],
     /// Its metadata.
     pub metadata: &'b Metadata,
-    /// Its message for the caller.
+    /// Its message for the caller, as written: with placeholders.
     pub message: Option<&'b str>,
+    /// With [`Effect::Redact`]: what is put in place of what must not leave.
+    pub redact_with: Option<&'b str>,
     /// File, relative to the bundle.
     pub path: &'b str,
-    /// Line in that file, from 1.
+    /// Line of its id in that file, from 1.
     pub line: u32,
     /// Column of its id in that line, in characters, from 1.
     pub column: u32,
 }
 
+/// After a throttle, where the rule does not say.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
 impl Rule {
+    /// The message for the caller, with the call's values.
+    pub(crate) fn message(&self, view: &View<'_>) -> Option<String> {
+        self.message.as_ref().map(|message| message.fill(view))
+    }
+
+    /// With [`Effect::RequireApproval`]: what an approval must be like.
+    pub(crate) fn approval(&self, view: &View<'_>, defaults: &ApprovalDefaults) -> Option<ApprovalTerms> {
+        if self.effect != Effect::RequireApproval {
+            return None;
+        }
+        let spec = self.approval.as_deref().cloned().unwrap_or_default();
+        Some(spec.over(defaults).terms(&self.id, self.message(view).as_deref()))
+    }
+
+    /// With [`Effect::Throttle`]: seconds after which the call may come again.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
+        let retry_after = self.retry_after.unwrap_or(RETRY_AFTER);
+        (self.effect == Effect::Throttle).then(|| u32::try_from(retry_after.as_secs()).unwrap_or(u32::MAX))
+    }
+
     pub(crate) fn info(&self) -> RuleInfo<'_> {
         RuleInfo {
             id: &self.id,
@@ -96,7 +131,8 @@ impl Rule {
             severity: self.severity,
             tags: &self.tags,
             metadata: &self.metadata,
-            message: self.message.as_deref(),
+            message: self.message.as_ref().map(Template::source),
+            redact_with: self.redact_with.as_deref(),
             path: &self.source.path,
             line: self.source.at.line,
             column: self.source.at.column,

@@ -2,7 +2,7 @@
 
 use crate::Tool;
 use crate::names::Selector;
-use crate::predicate::View;
+use crate::view::View;
 use portcullis_cedar::{Argument, Kind, Model, Request, Resource};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub(super) fn of(view: &View<'_>) -> Request {
         method: call.method.clone(),
         path: call.path.clone(),
         entrance: call.entrance.clone(),
-        route: view.route.unwrap_or_default().to_owned(),
+        route: view.names.route.unwrap_or_default().to_owned(),
         resources: resources(view),
         bytes: call.request.bytes,
         max_tokens: call.request.max_tokens,

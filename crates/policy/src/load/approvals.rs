@@ -1,6 +1,6 @@
 //! `approvals` of `bundle.yaml`, `approval` of a rule: the same keys.
 
-use super::condition::read_globs;
+use super::operator::read_globs;
 use super::units::duration;
 use crate::approval::ApprovalSpec;
 use crate::source::node::Node;

@@ -1,7 +1,7 @@
 //! `cedar/`: policies, and who and what is in which group.
 
 use super::files::MANIFEST;
-use super::rules::SEVERITIES;
+use super::rule::SEVERITIES;
 use crate::SourceFile;
 use crate::cedar::{Cedar, Entry, PREFIX};
 use crate::decision::Effect;
@@ -11,6 +11,7 @@ use crate::rule::{Metadata, Rule, Severity, Source};
 use crate::source::node::{self, Node, Value};
 use crate::source::read::{Reader, closest, describe};
 use crate::source::report::{Pos, Report};
+use crate::template::Template;
 use portcullis_cedar::{Hierarchy, PolicyInfo};
 use std::sync::Arc;
 
@@ -114,7 +115,10 @@ fn entry(info: &PolicyInfo, id: String, at: Pos, report: &mut Report) -> Entry {
         id,
         effect: if forbid { Effect::Deny } else { Effect::Allow },
         shadow: info.shadow,
-        message: info.message.clone(),
+        message: info.message.as_deref().map(Template::plain),
+        approval: None,
+        retry_after: None,
+        redact_with: None,
         severity: severity.unwrap_or_else(Severity::default),
         tags: Vec::new(),
         metadata: Metadata::new(),
@@ -123,8 +127,8 @@ fn entry(info: &PolicyInfo, id: String, at: Pos, report: &mut Report) -> Entry {
         source: Source { path: Arc::from(info.path.as_str()), at },
     };
     let otherwise = if forbid {
-        let message = "the policy cannot be evaluated for this call, and so holds".to_owned();
-        Rule { message: Some(message), ..rule.clone() }
+        let message = "the policy cannot be evaluated for this call, and so holds";
+        Rule { message: Some(Template::plain(message)), ..rule.clone() }
     } else {
         Rule { shadow: true, ..rule.clone() }
     };

@@ -1,265 +1,174 @@
-//! One written condition to a predicate.
+//! Written conditions to predicates.
 
-use crate::field::{self, Field, FieldKind};
-use crate::glob::Glob;
-use crate::limits::{MAX_NAME_CHARS, MAX_REGEX_CHARS, MAX_REGEX_PROGRAM};
-use crate::predicate::{Check, Predicate, Subject, Test};
+use super::language::Language;
+use super::operator::{self, OPERATORS};
+use crate::field::{self, ALIASES, Field, FieldKind};
+use crate::limits::MAX_NAME_CHARS;
+use crate::predicate::{Predicate, Subject};
 use crate::source::node::{Node, Value};
-use crate::source::read::{Located, Reader, did_you_mean};
-use regex::{Regex, RegexBuilder};
-use std::collections::HashMap;
-use std::rc::Rc;
+use crate::source::read::{Located, Map, Reader, did_you_mean};
 
-/// The operators, as conditions write them.
+/// What conditions are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operator {
-    Equals,
-    NotEquals,
-    In,
-    NotIn,
-    Contains,
-    NotContains,
-    StartsWith,
-    EndsWith,
-    Glob,
-    Matches,
-    Greater,
-    GreaterOrEqual,
-    Less,
-    LessOrEqual,
-    Exists,
+pub(crate) enum Place {
+    /// The call.
+    Call,
+    /// Something seen before: its arguments, name and time are kept.
+    Past,
+    /// What a tool answered.
+    Output,
 }
 
-/// Long and short forms.
-pub(crate) const OPERATORS: &[(&str, Operator)] = &[
-    ("equals", Operator::Equals),
-    ("eq", Operator::Equals),
-    ("not_equals", Operator::NotEquals),
-    ("ne", Operator::NotEquals),
-    ("neq", Operator::NotEquals),
-    ("in", Operator::In),
-    ("not_in", Operator::NotIn),
-    ("nin", Operator::NotIn),
-    ("contains", Operator::Contains),
-    ("not_contains", Operator::NotContains),
-    ("starts_with", Operator::StartsWith),
-    ("ends_with", Operator::EndsWith),
-    ("glob", Operator::Glob),
-    ("matches", Operator::Matches),
-    ("regex", Operator::Matches),
-    ("greater_than", Operator::Greater),
-    ("gt", Operator::Greater),
-    ("greater_than_or_equal", Operator::GreaterOrEqual),
-    ("gte", Operator::GreaterOrEqual),
-    ("less_than", Operator::Less),
-    ("lt", Operator::Less),
-    ("less_than_or_equal", Operator::LessOrEqual),
-    ("lte", Operator::LessOrEqual),
-    ("exists", Operator::Exists),
-];
+const GROUPS: [&str; 3] = ["all", "any", "not"];
+const CONDITION_KEYS: &[&str] = &["field", "operator", "op", "value", "case_sensitive"];
+const ALL_KEYS: &[&str] = &["field", "operator", "op", "value", "case_sensitive", "all", "any", "not"];
 
-/// Compiled once per distinct pattern of a bundle.
-pub(crate) type Regexes = HashMap<String, Regex>;
+/// Reads `conditions`: a list of which all must hold, or one condition or group.
+pub(crate) fn read_all(
+    reader: &mut Reader<'_>,
+    language: &mut Language,
+    node: &Node,
+    what: &str,
+    place: Place,
+) -> Vec<Predicate> {
+    if matches!(node.value, Value::Map(_)) {
+        return read(reader, language, node, place).into_iter().collect();
+    }
+    let Some(items) = reader.list(node, what) else { return Vec::new() };
+    if items.is_empty() {
+        reader.error(node.at, format!("{what} is empty; leave the key out"));
+    }
+    items.iter().filter_map(|item| read(reader, language, item, place)).collect()
+}
 
-/// Reads `{field, operator, value}`.
-pub(crate) fn read(reader: &mut Reader<'_>, regexes: &mut Regexes, node: &Node) -> Option<Predicate> {
-    let map = reader.map(node, "a condition", &["field", "operator", "value"])?;
+/// Reads `condition_groups`: of one group all must hold.
+pub(crate) fn read_groups(
+    reader: &mut Reader<'_>,
+    language: &mut Language,
+    node: &Node,
+    what: &str,
+    place: Place,
+) -> Option<Predicate> {
+    let groups = reader.list(node, what)?;
+    if groups.is_empty() {
+        reader.error(node.at, format!("{what} is empty; leave the key out"));
+    }
+    let group = |group: &std::rc::Rc<Node>| {
+        let conditions = read_all(reader, language, group, "a condition group", place);
+        Predicate::All(conditions, group.at)
+    };
+    Some(Predicate::Any(groups.iter().map(group).collect(), node.at))
+}
+
+/// Reads `{field, operator, value}`, or a group: `{all: […]}`, `{any: […]}`, `{not: …}`.
+fn read(reader: &mut Reader<'_>, language: &mut Language, node: &Node, place: Place) -> Option<Predicate> {
+    let is_group = matches!(&node.value, Value::Map(entries)
+        if entries.iter().any(|entry| GROUPS.contains(&entry.key.as_str())));
+    if !is_group {
+        let mentions_group = matches!(&node.value, Value::Map(entries) if entries.iter().all(|entry| {
+            !CONDITION_KEYS.contains(&entry.key.as_str())
+        }));
+        let map = reader.map(node, "a condition", if mentions_group { ALL_KEYS } else { CONDITION_KEYS })?;
+        return read_test(reader, language, node, map, place);
+    }
+    let map = reader.map(node, "a group of conditions", &GROUPS)?;
+    let mut parts = Vec::new();
+    for (key, what) in [("all", "`all`"), ("any", "`any`"), ("not", "`not`")] {
+        let Some(inner) = map.get(key) else { continue };
+        let members = read_all(reader, language, inner, what, place);
+        let at = map.key_at(key).unwrap_or(inner.at);
+        parts.push(match key {
+            "all" => Predicate::All(members, at),
+            "any" => Predicate::Any(members, at),
+            _ => Predicate::Not(Box::new(one_or_all(members, at)), at),
+        });
+    }
+    Some(one_or_all(parts, node.at))
+}
+
+fn one_or_all(mut parts: Vec<Predicate>, at: crate::source::report::Pos) -> Predicate {
+    match (parts.pop(), parts.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            parts.extend(last);
+            Predicate::All(parts, at)
+        }
+    }
+}
+
+fn read_test(
+    reader: &mut Reader<'_>,
+    language: &mut Language,
+    node: &Node,
+    map: Map<'_>,
+    place: Place,
+) -> Option<Predicate> {
     let name = reader.required(map, "field", "the condition");
     let name = name.and_then(|name| reader.text(name, "`field`", MAX_NAME_CHARS));
-    let operator = reader.required(map, "operator", "the condition");
-    let operator = operator.and_then(|operator| reader.choice(operator, "operator", OPERATORS));
-    let (field, key) = resolve(reader, &name?)?;
-    let (operator, value) = (operator?, map.get("value"));
-    let value = match (operator, value) {
-        (Operator::Exists, None) => None,
-        (_, Some(value)) => Some(value),
-        (_, None) => {
-            reader.error(map.at, "the condition has no `value`");
-            return None;
+    let operator = match (map.get("operator"), map.get("op")) {
+        (Some(_), Some(second)) => {
+            reader.error(second.at, "`op` is another name for `operator`; write one of them");
+            None
         }
+        (Some(operator), None) | (None, Some(operator)) => Some(operator),
+        (None, None) => reader.required(map, "operator", "the condition"),
     };
-    let mut condition = Condition { reader, regexes, field, operator };
-    let (check, negated) = condition.check(value.map(Rc::as_ref), node)?;
-    let test = Predicate::Test(Test { subject: Subject::Field(field, key), check });
-    Some(if negated { Predicate::Not(Box::new(test)) } else { test })
+    let operator_at = operator.map_or(node.at, |operator| operator.at);
+    let operator = operator.and_then(|operator| reader.choice(operator, "operator", OPERATORS));
+    let case_sensitive =
+        map.get("case_sensitive").and_then(|node| reader.boolean(node, "`case_sensitive`")).unwrap_or(false);
+    let (field, key) = resolve(reader, &name?, place)?;
+    let operator = operator?;
+    let mut condition = operator::Condition {
+        reader,
+        language,
+        subject: Subject::Field(field, key),
+        field,
+        operator,
+        folds: !case_sensitive,
+        place,
+        operator_at,
+    };
+    condition.read(map, node).map(Predicate::Test)
 }
 
-/// The field that a text names, and the key where it is one of a map.
-pub(crate) fn resolve(reader: &mut Reader<'_>, name: &Located) -> Option<(&'static Field, String)> {
-    if let Some(found) = field::lookup(&name.text) {
-        return Some(found);
+/// The field of a name, or an error that says which was meant.
+pub(crate) fn resolve(
+    reader: &mut Reader<'_>,
+    name: &Located,
+    place: Place,
+) -> Option<(&'static Field, String)> {
+    let found = match place {
+        Place::Call | Place::Past => field::lookup(&name.text),
+        Place::Output => field::lookup_output(&name.text),
+    };
+    if let Some((field, key)) = found {
+        let kept =
+            matches!(field.name, "arguments" | "tool.name" | "operation") || field.name.starts_with("time.");
+        if place == Place::Past && !kept {
+            let message = format!(
+                "`{}` is not kept of what was seen before; `arguments.…`, `tool.name`, `operation` and `time.…` are",
+                name.text
+            );
+            reader.error(name.at, message);
+            return None;
+        }
+        return Some((field, key));
     }
     let fields = field::fields();
     let message = match fields.iter().find(|field| field.kind == FieldKind::Map && field.name == name.text) {
         Some(map) => format!("field `{}` needs a key, as in `{}.KEY`", name.text, map.name),
         None => {
-            let hint = did_you_mean(&name.text, fields.iter().map(|field| field.name));
+            let names = fields.iter().map(|field| field.name).chain(ALIASES.iter().map(|(alias, _)| *alias));
+            let hint = match did_you_mean(&name.text, names) {
+                none if none.is_empty() && !name.text.contains('.') => {
+                    format!("; an argument of a tool is `arguments.{}`", name.text)
+                }
+                hint => hint,
+            };
             format!("unknown field `{}`{hint}", name.text)
         }
     };
     reader.error(name.at, message);
     None
-}
-
-struct Condition<'a, 'r> {
-    reader: &'a mut Reader<'r>,
-    regexes: &'a mut Regexes,
-    field: &'static Field,
-    operator: Operator,
-}
-
-impl Condition<'_, '_> {
-    /// The check, and whether it is to be negated.
-    fn check(&mut self, value: Option<&Node>, whole: &Node) -> Option<(Check, bool)> {
-        use Operator as O;
-        let negated = matches!(self.operator, O::NotEquals | O::NotIn | O::NotContains);
-        let Some(value) = value else { return Some((Check::Exists, false)) };
-        let check = match (self.operator, self.field.kind) {
-            (O::Exists, _) => {
-                let wanted = self.reader.boolean(value, "`value` of `exists`")?;
-                return Some((Check::Exists, !wanted));
-            }
-            (O::Equals | O::NotEquals, FieldKind::Text | FieldKind::Map) => {
-                Check::Globs(vec![Glob::literal(&self.text(value)?.text)])
-            }
-            (O::Equals | O::NotEquals, FieldKind::Integer) => Check::Integers(vec![self.integer(value)?]),
-            (O::Equals | O::NotEquals, FieldKind::Boolean) => {
-                let what = self.what();
-                Check::Boolean(self.reader.boolean(value, &what)?)
-            }
-            (O::In | O::NotIn, FieldKind::Text | FieldKind::Map | FieldKind::List) => {
-                Check::Globs(self.texts(value)?.iter().map(|one| Glob::literal(&one.text)).collect())
-            }
-            (O::In | O::NotIn, FieldKind::Integer) => Check::Integers(self.integers(value)?),
-            (O::Contains | O::NotContains, FieldKind::List) => {
-                Check::Globs(vec![Glob::literal(&self.text(value)?.text)])
-            }
-            (O::Contains | O::NotContains, FieldKind::Text | FieldKind::Map) => {
-                Check::Globs(vec![Glob::contains(&self.text(value)?.text)])
-            }
-            (O::StartsWith, FieldKind::Text | FieldKind::Map | FieldKind::List) => {
-                Check::Globs(vec![Glob::prefix(&self.text(value)?.text)])
-            }
-            (O::EndsWith, FieldKind::Text | FieldKind::Map | FieldKind::List) => {
-                Check::Globs(vec![Glob::suffix(&self.text(value)?.text)])
-            }
-            (O::Glob, FieldKind::Text | FieldKind::Map | FieldKind::List) => {
-                let what = self.what();
-                let globs = self.reader.texts(value, &what)?;
-                Check::Globs(read_globs(self.reader, &globs, false)?)
-            }
-            (O::Matches, FieldKind::Text | FieldKind::Map | FieldKind::List) => {
-                Check::Regex(self.regex(value)?)
-            }
-            (O::Greater, FieldKind::Integer) => Check::Between(self.integer(value)? + 1, i128::MAX),
-            (O::GreaterOrEqual, FieldKind::Integer) => Check::Between(self.integer(value)?, i128::MAX),
-            (O::Less, FieldKind::Integer) => Check::Between(i128::MIN, self.integer(value)? - 1),
-            (O::LessOrEqual, FieldKind::Integer) => Check::Between(i128::MIN, self.integer(value)?),
-            (_, kind) => {
-                self.mismatch(whole, kind);
-                return None;
-            }
-        };
-        Some((check, negated))
-    }
-
-    fn mismatch(&mut self, whole: &Node, kind: FieldKind) {
-        let at = match &whole.value {
-            Value::Map(entries) => {
-                entries.iter().find(|entry| entry.key == "operator").map(|entry| entry.value.at)
-            }
-            Value::List(_) | Value::Scalar { .. } => None,
-        };
-        let written =
-            OPERATORS.iter().find(|(_, operator)| *operator == self.operator).map_or("", |(name, _)| name);
-        let usable = match kind {
-            FieldKind::Integer => {
-                "equals, not_equals, in, not_in, greater_than, less_than and their like, exists"
-            }
-            FieldKind::Boolean => "equals, not_equals, exists",
-            FieldKind::List => {
-                "contains, not_contains, in, not_in, starts_with, ends_with, glob, matches, exists"
-            }
-            FieldKind::Text | FieldKind::Map => {
-                "equals, not_equals, in, not_in, contains, not_contains, starts_with, ends_with, glob, matches, exists"
-            }
-        };
-        let message =
-            format!("`{written}` does not apply to `{}` ({}); use {usable}", self.field.name, kind.as_str());
-        self.reader.error(at.unwrap_or(whole.at), message);
-    }
-
-    fn what(&self) -> String {
-        format!("`value` for `{}`", self.field.name)
-    }
-
-    fn text(&mut self, value: &Node) -> Option<Located> {
-        let what = self.what();
-        self.reader.text(value, &what, MAX_NAME_CHARS)
-    }
-
-    fn texts(&mut self, value: &Node) -> Option<Vec<Located>> {
-        let what = self.what();
-        self.reader.list(value, &what)?;
-        self.reader.texts(value, &what)
-    }
-
-    fn integer(&mut self, value: &Node) -> Option<i128> {
-        let what = self.what();
-        self.reader.integer(value, &what).map(i128::from)
-    }
-
-    fn integers(&mut self, value: &Node) -> Option<Vec<i128>> {
-        let what = self.what();
-        let items = self.reader.list(value, &what)?;
-        if items.is_empty() {
-            self.reader.error(value.at, format!("{what} is an empty list"));
-            return None;
-        }
-        items.iter().map(|item| self.integer(item)).collect()
-    }
-
-    fn regex(&mut self, value: &Node) -> Option<Regex> {
-        let what = self.what();
-        let pattern = self.reader.text(value, &what, MAX_REGEX_CHARS)?;
-        if let Some(known) = self.regexes.get(&pattern.text) {
-            return Some(known.clone());
-        }
-        match RegexBuilder::new(&pattern.text).size_limit(MAX_REGEX_PROGRAM).build() {
-            Ok(regex) => {
-                self.regexes.insert(pattern.text, regex.clone());
-                Some(regex)
-            }
-            Err(error) => {
-                let reason = match error {
-                    regex::Error::CompiledTooBig(limit) => {
-                        format!("it compiles to more than {limit} bytes; make its repetitions smaller")
-                    }
-                    // The library's message draws the pattern with a caret over several lines; the last says what is wrong.
-                    other => other
-                        .to_string()
-                        .lines()
-                        .last()
-                        .unwrap_or_default()
-                        .trim_start_matches("error: ")
-                        .to_owned(),
-                };
-                self.reader.error(pattern.at, format!("bad regular expression: {reason}"));
-                None
-            }
-        }
-    }
-}
-
-/// Globs from their texts, lower-cased when case is folded.
-pub(crate) fn read_globs(reader: &mut Reader<'_>, texts: &[Located], fold: bool) -> Option<Vec<Glob>> {
-    let mut globs = Vec::with_capacity(texts.len());
-    for text in texts {
-        let source = if fold { text.text.to_ascii_lowercase() } else { text.text.clone() };
-        match Glob::parse(&source) {
-            Ok(glob) => globs.push(glob),
-            Err(message) => reader.error(text.at, message),
-        }
-    }
-    (globs.len() == texts.len()).then_some(globs)
 }

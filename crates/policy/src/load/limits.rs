@@ -94,13 +94,13 @@ impl Limits {
         let action = map.get("action").map(|node| reader.choice(node, "action", ACTIONS));
         let shadow = map.get("mode").and_then(|node| reader.choice(node, "mode", MODES)).unwrap_or(false);
         let message = map.get("message").and_then(|node| reader.text(node, "`message`", MAX_MESSAGE_CHARS));
-        let models = rules.models.len();
+        let models = rules.language.models.len();
         let mut conditions = Vec::new();
         for selector in Selector::ALL {
             conditions.extend(rules.read_selector(reader, map, *selector, &mut false));
         }
         // What a limit counts need not be allowed.
-        rules.models.truncate(models);
+        rules.language.models.truncate(models);
         if let Some(node) = map.get("conditions") {
             let read = rules.read_conditions(reader, node, "`conditions`");
             if read.iter().any(Predicate::needs_text) {
@@ -160,7 +160,7 @@ impl Limits {
                            call to a model that has no price?";
             report.error(MANIFEST, at, message);
         }
-        for (path, model) in &rules.models {
+        for (path, model) in &rules.language.models {
             if !prices.knows(model) {
                 report.warning(path, model.at, format!("model `{}` has no price in `prices`", model.text));
             }
@@ -201,7 +201,7 @@ fn read_per(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Subject
     }
     let mut fields = Vec::with_capacity(texts.len());
     for text in &texts {
-        let Some((field, key)) = condition::resolve(reader, text) else { continue };
+        let Some((field, key)) = condition::resolve(reader, text, condition::Place::Call) else { continue };
         let problem = if field.needs_text || field.name == "arguments" {
             format!("`{}` cannot be counted by: it is what the call says, not whose it is", text.text)
         } else if matches!(field.kind, FieldKind::Text | FieldKind::Map) {

@@ -1,6 +1,6 @@
 //! `prices` and `estimate` of `bundle.yaml`.
 
-use super::condition::read_globs;
+use super::operator::read_globs;
 use super::units::nano;
 use crate::charge::Estimate;
 use crate::limit::Price;

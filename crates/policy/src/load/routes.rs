@@ -1,14 +1,15 @@
 //! `routes` of `bundle.yaml`.
 
-use super::condition::read_globs;
 use super::files::MANIFEST;
 use super::limits::Limits;
 use super::manifest::DEFAULTS;
+use super::operator::read_globs;
 use super::rules::Rules;
+use crate::check::Check;
 use crate::glob::Glob;
 use crate::limits::{MAX_NAME_CHARS, MAX_ROUTES};
 use crate::names::Selector;
-use crate::predicate::{Check, Predicate, Test};
+use crate::predicate::{Predicate, Test};
 use crate::routes::{Guardrail, Route};
 use crate::source::node::Node;
 use crate::source::read::{Located, Map, Reader, closest};
@@ -75,7 +76,7 @@ fn read_route(reader: &mut Reader<'_>, node: &Node, rules: &mut Rules, limits: &
     let mut selector = |selector| {
         let predicate = rules.read_selector(reader, map, selector, &mut false)?;
         match predicate {
-            Predicate::Test(Test { check: Check::Globs(globs), .. }) => Some(globs),
+            Predicate::Test(Test { check: Check::Globs { globs, .. }, .. }) => Some(globs),
             _ => None,
         }
     };
@@ -129,7 +130,7 @@ fn read_guardrail(reader: &mut Reader<'_>, node: &Node) -> Option<Guardrail> {
 
 /// A selector that names no route of the bundle selects nothing.
 pub(crate) fn check_selectors(rules: &Rules, routes: &[Route], report: &mut Report) {
-    for (path, written) in &rules.routes {
+    for (path, written) in &rules.language.routes {
         let Ok(glob) = Glob::parse(&written.text.to_ascii_lowercase()) else { continue };
         if !routes.iter().any(|route| glob.matches(&route.id.to_ascii_lowercase())) {
             let hint = closest(&written.text, routes.iter().map(|route| route.id.as_str()));

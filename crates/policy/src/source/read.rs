@@ -2,7 +2,8 @@
 
 use super::node::{Entry, Node, Value};
 use super::report::{Pos, Report};
-use crate::limits::MAX_NAME_CHARS;
+use crate::limits::{MAX_NAME_CHARS, MAX_PROSE_CHARS};
+use crate::number::Number;
 use std::rc::Rc;
 
 /// A string and its place.
@@ -26,6 +27,11 @@ pub(crate) struct Map<'n> {
 }
 
 impl<'n> Map<'n> {
+    /// Where a key stands.
+    pub(crate) fn key_at(&self, key: &str) -> Option<Pos> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.at)
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<&'n Rc<Node>> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
@@ -34,6 +40,10 @@ impl<'n> Map<'n> {
 impl Reader<'_> {
     pub(crate) fn error(&mut self, at: Pos, message: impl Into<String>) {
         self.report.error(self.path, at, message);
+    }
+
+    pub(crate) fn warning(&mut self, at: Pos, message: impl Into<String>) {
+        self.report.warning(self.path, at, message);
     }
 
     /// A mapping with no other keys than these; `what` names it in messages.
@@ -127,6 +137,29 @@ impl Reader<'_> {
         None
     }
 
+    /// A number, whole or decimal, without quotes.
+    pub(crate) fn number(&mut self, node: &Node, what: &str) -> Option<Number> {
+        if let Value::Scalar { text, plain: true } = &node.value
+            && let Some(value) = Number::parse(text)
+        {
+            return Some(value);
+        }
+        let got = describe(node);
+        self.error(node.at, format!("{what} must be a number, but this is {got}"));
+        None
+    }
+
+    /// A text for people; it may have several lines.
+    pub(crate) fn prose(&mut self, node: &Node, what: &str) {
+        if let Value::Scalar { text, .. } = &node.value {
+            if text.chars().count() > MAX_PROSE_CHARS {
+                self.error(node.at, format!("{what} is longer than {MAX_PROSE_CHARS} characters"));
+            }
+        } else {
+            self.error(node.at, format!("{what} must be text, but this is {}", describe(node)));
+        }
+    }
+
     /// One of a few words.
     pub(crate) fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
         let word = self.text(node, what, MAX_NAME_CHARS)?;
@@ -201,7 +234,7 @@ pub(crate) fn describe(node: &Node) -> String {
 }
 
 /// YAML 1.2's core schema: `yes`, `no`, `on` and `off` are text.
-fn as_bool(text: &str) -> Option<bool> {
+pub(crate) fn as_bool(text: &str) -> Option<bool> {
     match text {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),
@@ -209,6 +242,6 @@ fn as_bool(text: &str) -> Option<bool> {
     }
 }
 
-fn is_null(text: &str) -> bool {
+pub(crate) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }

@@ -2,7 +2,7 @@
 
 use super::repository;
 use crate::fields_markdown;
-use crate::load::condition::OPERATORS;
+use crate::load::operator::OPERATORS;
 
 const BEGIN: &str = "<!-- fields: generated from crates/policy/src/field.rs; UPDATE_EXPECTED=1 cargo test -p portcullis-policy docs -->\n";
 const END: &str = "<!-- end of fields -->";
