@@ -18,6 +18,7 @@ mod scope;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use evaluate::{Hit, Policies};
 pub use finding::Finding;
@@ -25,3 +26,4 @@ pub use hierarchy::{Hierarchy, HierarchyError};
 pub use load::{Effect, MAX_FILE_BYTES, MAX_POLICIES, PolicyInfo, Source, compile};
 pub use request::{Argument, Kind, Model, Request, Resource};
 pub use schema::{SCHEMA, actions};
+pub use text::{Written, written};

@@ -20,6 +20,7 @@ mod cidr;
 mod decide;
 mod decision;
 mod diagnostic;
+pub mod diff;
 mod directory;
 mod explain;
 mod field;
@@ -47,6 +48,7 @@ pub mod testcase;
 mod tests;
 mod text;
 mod view;
+mod value;
 
 pub use approval::{ApprovalDefaults, ApprovalTerms};
 pub use bundle::{Bundle, SourceFile, compile};

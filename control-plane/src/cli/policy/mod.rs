@@ -1,6 +1,7 @@
 //! `portcullis policy`.
 
 mod check;
+mod diff;
 mod explain;
 mod junit;
 mod replay;
@@ -28,6 +29,8 @@ pub enum Command {
     Test(test::Args),
     /// Show why a call gets its verdict
     Explain(explain::Args),
+    /// Show what differs between two bundles
+    Diff(diff::Args),
     /// Decide recorded calls again with another bundle, and show what would change
     Replay(replay::Args),
     /// Show what would have happened without shadow mode
@@ -50,6 +53,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::ShadowReport(args) => shadow::run(&args),
     };

@@ -1,7 +1,8 @@
 //! Bundles that the command line names: a directory, or an archive of one.
 
 use super::snippet::{self, Paint};
-use anyhow::Context;
+use crate::bundle::MAX_ARCHIVE_BYTES;
+use anyhow::{Context, bail};
 use portcullis_policy::{Bundle, LoadError, SourceFile, compile};
 use std::io::stderr;
 use std::path::Path;
@@ -20,7 +21,11 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Files> {
         std::fs::read_dir(path).with_context(cannot)?;
         return Ok(crate::bundle::load_directory(path));
     }
-    anyhow::bail!("`{}` is no directory", path.display())
+    if metadata.len() > MAX_ARCHIVE_BYTES {
+        bail!("`{}` is {} bytes, the limit of an archive is {MAX_ARCHIVE_BYTES}", path.display(), metadata.len());
+    }
+    let bytes = std::fs::read(path).with_context(cannot)?;
+    Ok(crate::bundle::unpack(&bytes, &path.display().to_string()))
 }
 
 /// The bundle at `path`; `None` when it does not load, and what is wrong with it is printed.

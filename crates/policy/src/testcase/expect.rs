@@ -1,6 +1,6 @@
 //! What a case expects, and how a decision differs from it.
 
-use super::value::{any_text, any_texts};
+use crate::value::{any_text, any_texts};
 use crate::schema::shape::{Key, Shape, names};
 use crate::source::node::{Node, Value};
 use crate::source::read::Reader;

@@ -12,7 +12,6 @@ mod run;
 mod spec;
 #[cfg(test)]
 mod tests;
-mod value;
 
 pub use expect::{Expect, Mismatch};
 pub use read::{Case, CaseFile, read_call, read_cases};

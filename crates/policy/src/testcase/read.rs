@@ -2,7 +2,7 @@
 
 use super::expect::{self, Expect};
 use super::spec::{self, CallSpec};
-use super::value::{any_text, any_texts, count, time};
+use crate::value::{any_text, any_texts, count, time};
 use crate::schema::shape::names;
 use crate::source::node::{self, Node, Value};
 use crate::source::read::{Map, Reader, describe};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Number;
 
 /// Text of any length and with any characters: what a caller may send.
-pub(super) fn any_text(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<String> {
+pub(crate) fn any_text(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<String> {
     match &node.value {
         Value::Scalar { text, .. } => Some(text.clone()),
         Value::List(_) | Value::Map(_) => {
@@ -17,7 +17,7 @@ pub(super) fn any_text(reader: &mut Reader<'_>, node: &Node, what: &str) -> Opti
 }
 
 /// One text of any kind, or a list of them; it may be empty.
-pub(super) fn any_texts(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Vec<String>> {
+pub(crate) fn any_texts(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Vec<String>> {
     match &node.value {
         Value::List(items) => items.iter().map(|item| any_text(reader, item, what)).collect(),
         Value::Scalar { .. } | Value::Map(_) => any_text(reader, node, what).map(|text| vec![text]),
@@ -25,7 +25,7 @@ pub(super) fn any_texts(reader: &mut Reader<'_>, node: &Node, what: &str) -> Opt
 }
 
 /// A whole number, 0 or more.
-pub(super) fn count(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u64> {
+pub(crate) fn count(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u64> {
     let number = reader.integer(node, what)?;
     let positive = u64::try_from(number).ok();
     if positive.is_none() {
@@ -35,7 +35,7 @@ pub(super) fn count(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<
 }
 
 /// `30s`, `15m`, `24h`, `30d` or a number of seconds, in milliseconds.
-pub(super) fn duration(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u64> {
+pub(crate) fn duration(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u64> {
     let Value::Scalar { text, .. } = &node.value else {
         reader.error(node.at, format!("{what} must be a duration, but this is {}", describe(node)));
         return None;
@@ -64,7 +64,7 @@ fn duration_ms(text: &str) -> Option<u64> {
 }
 
 /// RFC 3339, or Unix seconds; in Unix milliseconds.
-pub(super) fn time(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u64> {
+pub(crate) fn time(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u64> {
     let text = any_text(reader, node, what)?;
     let seconds = text.parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1_000));
     let found = seconds.or_else(|| {
@@ -81,7 +81,7 @@ pub(super) fn time(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u
 }
 
 /// YAML 1.2's core schema, as JSON.
-pub(super) fn json(node: &Node) -> serde_json::Value {
+pub(crate) fn json(node: &Node) -> serde_json::Value {
     use serde_json::Value as Json;
     match &node.value {
         Value::List(items) => Json::Array(items.iter().map(|item| json(item)).collect()),
