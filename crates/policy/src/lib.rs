@@ -47,8 +47,8 @@ pub mod testcase;
 #[cfg(test)]
 mod tests;
 mod text;
-mod view;
 mod value;
+mod view;
 
 pub use approval::{ApprovalDefaults, ApprovalTerms};
 pub use bundle::{Bundle, SourceFile, compile};

@@ -72,7 +72,9 @@ fn cases(old: &[SourceFile], new: &[SourceFile]) -> anyhow::Result<Option<Vec<Ca
             Ok(read) => {
                 let fresh: Vec<Case> = read.into_iter().flat_map(|file| file.cases).collect();
                 let names: Vec<_> = fresh.iter().map(|case| (case.path.clone(), case.name.clone())).collect();
-                cases.extend(fresh.into_iter().filter(|case| !seen.contains(&(case.path.clone(), case.name.clone()))));
+                cases.extend(
+                    fresh.into_iter().filter(|case| !seen.contains(&(case.path.clone(), case.name.clone()))),
+                );
                 seen.extend(names);
             }
             Err(LoadError { diagnostics }) => {
@@ -89,7 +91,8 @@ fn verdicts(old: &Bundle, new: &Bundle, cases: Vec<Case>) -> Vec<Verdict> {
         let decision = bundle.decide(&case.call.complete(bundle));
         (decision.effect.to_string(), decision.rule)
     };
-    let decided = cases.into_iter().map(|case| Verdict { old: decide(old, &case), new: decide(new, &case), case });
+    let decided =
+        cases.into_iter().map(|case| Verdict { old: decide(old, &case), new: decide(new, &case), case });
     decided.filter(|verdict| verdict.old.0 != verdict.new.0).collect()
 }
 
@@ -159,11 +162,21 @@ fn print_verdicts(out: &mut impl Write, verdicts: &[Verdict], count: usize) -> i
         })
         .collect();
     table(out, &["OLD", "NEW", "OLD RULE", "NEW RULE", "TEST CASE", "PLACE"], &rows)?;
-    let differ = if verdicts.len() == 1 { "1 gets another verdict".to_owned() } else { format!("{} get another verdict", verdicts.len()) };
+    let differ = if verdicts.len() == 1 {
+        "1 gets another verdict".to_owned()
+    } else {
+        format!("{} get another verdict", verdicts.len())
+    };
     writeln!(out, "{}: {differ}", counted(count, "test case"))
 }
 
-fn json_of(old: &Bundle, new: &Bundle, changes: &[Change], verdicts: &[Verdict], cases: Option<usize>) -> Value {
+fn json_of(
+    old: &Bundle,
+    new: &Bundle,
+    changes: &[Change],
+    verdicts: &[Verdict],
+    cases: Option<usize>,
+) -> Value {
     let field = |field: &FieldChange| json!({"field": field.field, "old": field.old, "new": field.new});
     let change = |change: &Change| {
         json!({

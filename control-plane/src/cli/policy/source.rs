@@ -22,7 +22,11 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Files> {
         return Ok(crate::bundle::load_directory(path));
     }
     if metadata.len() > MAX_ARCHIVE_BYTES {
-        bail!("`{}` is {} bytes, the limit of an archive is {MAX_ARCHIVE_BYTES}", path.display(), metadata.len());
+        bail!(
+            "`{}` is {} bytes, the limit of an archive is {MAX_ARCHIVE_BYTES}",
+            path.display(),
+            metadata.len()
+        );
     }
     let bytes = std::fs::read(path).with_context(cannot)?;
     Ok(crate::bundle::unpack(&bytes, &path.display().to_string()))

@@ -3,8 +3,8 @@
 use super::Section;
 use crate::SourceFile;
 use crate::load::cedar::ENTITIES;
+use crate::load::operator::OPERATORS;
 use crate::load::files::MANIFEST;
-use crate::load::condition::OPERATORS;
 use crate::names::Selector;
 use crate::source::node::{self, Node, Value as Node_};
 use crate::source::report::Report;
@@ -28,9 +28,23 @@ pub(super) struct Items {
 }
 
 /// Lists of which the order says nothing, beside the selectors.
-const SETS: &[&str] =
-    &["tags", "roles", "access_keys", "accounts", "api_key_sha256", "hosts", "tenants", "approvers", "per", "conditions",
-      "condition_groups", "all", "any", "blocked_by", "requires"];
+const SETS: &[&str] = &[
+    "tags",
+    "roles",
+    "access_keys",
+    "accounts",
+    "api_key_sha256",
+    "hosts",
+    "tenants",
+    "approvers",
+    "per",
+    "conditions",
+    "condition_groups",
+    "all",
+    "any",
+    "blocked_by",
+    "requires",
+];
 /// What is as good as not said.
 const DEFAULTS: &[(&str, &str)] =
     &[("enabled", "true"), ("mode", "\"enforce\""), ("severity", "\"medium\""), ("case_sensitive", "false")];
@@ -51,7 +65,8 @@ impl Items {
             if file.path == MANIFEST {
                 items.manifest(file);
             } else if file.path == ENTITIES {
-                items.parse(file, |items, root| items.add(Section::Entities, ENTITIES, root, &file.path, &[]));
+                items
+                    .parse(file, |items, root| items.add(Section::Entities, ENTITIES, root, &file.path, &[]));
             } else if file.path.starts_with("rules/") && !file.path.ends_with(".md") {
                 items.parse(file, |items, root| items.rules(root, &file.path));
             } else if file.path.ends_with(".cedar") {
@@ -71,7 +86,9 @@ impl Items {
     fn add(&mut self, section: Section, id: &str, node: &Node, path: &str, without: &[&str]) {
         let mut fields = BTreeMap::new();
         match canonical("", &json(node)) {
-            Value::Object(map) => fields.extend(map.into_iter().filter(|(key, _)| !without.contains(&key.as_str()))),
+            Value::Object(map) => {
+                fields.extend(map.into_iter().filter(|(key, _)| !without.contains(&key.as_str())))
+            }
             other => {
                 fields.insert("value".to_owned(), other);
             }
@@ -117,7 +134,10 @@ impl Items {
             if let Some(prices) = root.entry("prices") {
                 items.add(Section::Prices, "prices", prices, MANIFEST, &["models"]);
                 let rows = list(prices, "models");
-                let id = |node: &Node| node.entry("models").map_or_else(String::new, |node| short(&canonical("models", &json(node))));
+                let id = |node: &Node| {
+                    node.entry("models")
+                        .map_or_else(String::new, |node| short(&canonical("models", &json(node))))
+                };
                 for node in rows {
                     items.add(Section::Price, &id(node), node, MANIFEST, &["models"]);
                 }
@@ -131,7 +151,8 @@ impl Items {
         if ids.len() > 1 {
             let ids = Value::Array(ids.into_iter().map(Value::String).collect());
             let fields = BTreeMap::from([("order".to_owned(), ids)]);
-            self.of.push(((section, "(order)".to_owned()), Item { fields, path: MANIFEST.to_owned(), line: 1 }));
+            self.of
+                .push(((section, "(order)".to_owned()), Item { fields, path: MANIFEST.to_owned(), line: 1 }));
         }
     }
 
@@ -141,8 +162,11 @@ impl Items {
             if id.is_empty() { text(node, "name") } else { id }
         };
         let or_path = |id: String| if id.is_empty() { path.to_owned() } else { id };
-        let listed: Vec<(&str, Section)> =
-            vec![("rules", Section::Rule), ("policies", Section::Rule), ("output_rules", Section::OutputRule)];
+        let listed: Vec<(&str, Section)> = vec![
+            ("rules", Section::Rule),
+            ("policies", Section::Rule),
+            ("output_rules", Section::OutputRule),
+        ];
         if let Node_::List(nodes) = &root.value {
             for node in nodes {
                 self.add(Section::Rule, &or_path(named(node)), node, path, &[]);
@@ -160,7 +184,13 @@ impl Items {
         }
         // What the file says of all its rules.
         if ["settings", "extends"].iter().any(|key| root.entry(key).is_some()) {
-            self.add(Section::File, path, root, path, &["rules", "output_rules", "policies", "version", "name", "description"]);
+            self.add(
+                Section::File,
+                path,
+                root,
+                path,
+                &["rules", "output_rules", "policies", "version", "name", "description"],
+            );
         }
     }
 

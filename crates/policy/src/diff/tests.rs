@@ -1,10 +1,12 @@
 use super::*;
 use crate::tests::file;
 
-const MANIFEST: &str = "version: '1'\nname: a\ndefault: deny\nprincipals:\n- {name: billing, accounts: [\"123456789012\"]}\n";
+const MANIFEST: &str =
+    "version: '1'\nname: a\ndefault: deny\nprincipals:\n- {name: billing, accounts: [\"123456789012\"]}\n";
 
 fn shown(old: &[(&str, &str)], new: &[(&str, &str)]) -> Vec<String> {
-    let files = |files: &[(&str, &str)]| files.iter().map(|(path, text)| file(path, text)).collect::<Vec<_>>();
+    let files =
+        |files: &[(&str, &str)]| files.iter().map(|(path, text)| file(path, text)).collect::<Vec<_>>();
     let mut lines = Vec::new();
     for change in diff(&files(old), &files(new)) {
         let fields: Vec<String> = change
@@ -15,7 +17,13 @@ fn shown(old: &[(&str, &str)], new: &[(&str, &str)]) -> Vec<String> {
                 format!("{}: {} => {}", one.field, show(&one.old), show(&one.new))
             })
             .collect();
-        lines.push(format!("{} {} {} [{}]", change.kind.as_str(), change.section.as_str(), change.id, fields.join("; ")));
+        lines.push(format!(
+            "{} {} {} [{}]",
+            change.kind.as_str(),
+            change.section.as_str(),
+            change.id,
+            fields.join("; ")
+        ));
     }
     println!("{}", lines.join("\n"));
     lines
@@ -58,7 +66,10 @@ fn changes_are_told_key_by_key() {
     ];
     let new = [
         ("bundle.yaml", manifest),
-        ("rules/a.yaml", "rules:\n- {id: a, action: allow, models: [m]}\n- {id: new, action: log, tags: [t]}\n"),
+        (
+            "rules/a.yaml",
+            "rules:\n- {id: a, action: allow, models: [m]}\n- {id: new, action: log, tags: [t]}\n",
+        ),
     ];
     assert_eq!(
         shown(&old, &new),

@@ -1,9 +1,9 @@
 //! What a case expects, and how a decision differs from it.
 
-use crate::value::{any_text, any_texts};
 use crate::schema::shape::{Key, Shape, names};
 use crate::source::node::{Node, Value};
 use crate::source::read::Reader;
+use crate::value::{any_text, any_texts};
 use crate::{Call, Decision, Effect};
 use std::collections::BTreeSet;
 

@@ -2,11 +2,11 @@
 
 use super::expect::{self, Expect};
 use super::spec::{self, CallSpec};
-use crate::value::{any_text, any_texts, count, time};
 use crate::schema::shape::names;
 use crate::source::node::{self, Node, Value};
 use crate::source::read::{Map, Reader, describe};
 use crate::source::report::{Pos, Report};
+use crate::value::{any_text, any_texts, count, time};
 use crate::{Diagnostic, Effect, LoadError, SourceFile};
 use std::rc::Rc;
 

@@ -1,9 +1,9 @@
 //! A call as a test case writes it: as much of it as matters.
 
-use crate::value::{any_text, any_texts, count, duration, json, time};
 use crate::schema::shape::{Key, Shape, names};
 use crate::source::node::{Node, Value};
 use crate::source::read::{Map, Reader};
+use crate::value::{any_text, any_texts, count, duration, json, time};
 use crate::{Assurance, Counts};
 use std::collections::BTreeMap;
 
