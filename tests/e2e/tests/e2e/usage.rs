@@ -5,7 +5,7 @@ use crate::raw::{HOST, MODEL, send, signed};
 use anyhow::{Context, Result, ensure};
 use e2e::client::Request;
 use e2e::fake::APP_ONE;
-use e2e::{Stack, python, wait};
+use e2e::{Builder, Stack, python, wait};
 use serde_json::{Value, json};
 
 const SONNET: &str = "anthropic.claude-3-5-sonnet-20241022-v2:0";
@@ -147,5 +147,34 @@ fn an_answer_that_is_not_sound_is_told_from_one_that_is() -> Result<()> {
     let outcome = after(&stack, converse("-stream", order))?;
     println!("exception: {} {}", outcome["state"], outcome["error_type"]);
     ensure!(outcome["state"] == "completed" && outcome["error_type"] == "ThrottlingException", "{outcome}");
+    Ok(())
+}
+
+/// Long answers, whole and streamed, pass through the VM slice by slice: it does not grow.
+#[test]
+fn the_vm_does_not_grow_with_answers() -> Result<()> {
+    let stack = Builder::default().start()?;
+    let memory = |what: &str| {
+        // The gauge follows with the next tick.
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        let bytes = stack.envoy.stat("portcullis.vm_memory_bytes")?;
+        println!("{what}: {bytes} bytes");
+        anyhow::Ok(bytes)
+    };
+    let mut passed = 0;
+    let mut round = |stack: &Stack| {
+        for (streamed, order) in [("", "[[words:90000]]"), ("-stream", "[[words:900]]")] {
+            let outcome = after(stack, converse(streamed, order))?;
+            ensure!(outcome["usage"]["output_tokens"].as_u64() > Some(1_000), "{outcome}");
+            passed += outcome["response_bytes"].as_u64().unwrap_or_default();
+        }
+        anyhow::Ok(())
+    };
+    round(&stack)?;
+    let before = memory("after the first answers")?;
+    (0..3).try_for_each(|_| round(&stack))?;
+    let after = memory("after six more")?;
+    println!("{passed} bytes of answers");
+    ensure!(passed > 4_000_000 && after <= before + 131_072, "it grew from {before} to {after}");
     Ok(())
 }
