@@ -6,7 +6,7 @@ use crate::decision::{Decision, Effect, MatchedRule};
 use crate::predicate::{Truth, all};
 use crate::routes::{ROUTE_RULE, Route};
 use crate::rule::Rule;
-use crate::view::View;
+use crate::view::{NotAtHand, View};
 use crate::{Call, UNKNOWN_OPERATION};
 
 /// The built-in rule that denies calls to hosts and paths that the gate does not know.
@@ -18,7 +18,12 @@ impl Bundle {
     /// mode allows everything. Check [`Decision::needs_text`] before using the result.
     #[must_use]
     pub fn decide(&self, call: &Call) -> Decision {
-        self.decide_with(call, |view, tally| {
+        self.decide_without(call, NotAtHand::default())
+    }
+
+    /// Decides a call of which something is not at hand: where a rule needs that, [`Decision::needs_text`] is set.
+    pub(crate) fn decide_without(&self, call: &Call, not_at_hand: NotAtHand) -> Decision {
+        self.decide_with(call, not_at_hand, |view, tally| {
             for (number, rest) in self.index.candidates(view) {
                 if let Some(rule) = self.rules.get(number) {
                     let rest = rest.iter().filter_map(|place| rule.conditions.get(*place));
@@ -31,17 +36,23 @@ impl Bundle {
     /// The same without the index: what the index must agree with.
     #[cfg(test)]
     pub(crate) fn decide_naively(&self, call: &Call) -> Decision {
-        self.decide_with(call, |view, tally| {
+        self.decide_with(call, NotAtHand::default(), |view, tally| {
             for rule in &self.rules {
                 tally.count(rule, all(rule.conditions.iter(), view));
             }
         })
     }
 
-    fn decide_with<'b>(&'b self, call: &Call, evaluate: impl Fn(&View<'_>, &mut Tally<'b>)) -> Decision {
+    fn decide_with<'b>(
+        &'b self,
+        call: &Call,
+        not_at_hand: NotAtHand,
+        evaluate: impl Fn(&View<'_>, &mut Tally<'b>),
+    ) -> Decision {
         let route = self.route_of(call);
         per_model(call, |call| {
             let view = View::of(call, route.map(|route| route.id.as_str())).searched_by(&self.scanner);
+            let view = view.without(not_at_hand);
             let mut tally = Tally::default();
             if let Some(why) = route.and_then(|route| route.refusal(&view)) {
                 tally.built_in(ROUTE_RULE, why);

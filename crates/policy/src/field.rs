@@ -208,9 +208,9 @@ static FIELDS: &[Field] = fields! {
     "time.weekday" Text "`mon` … `sun`, UTC" "Day of the week." = |v| FieldValue::Text(v.weekday());
     "context.time" Text "RFC 3339, UTC" "As `time.iso`." = |v| FieldValue::Text(v.iso_time());
     "context.day_of_week" Text "`mon` … `sun`, UTC" "As `time.weekday`." = |v| FieldValue::Text(v.weekday());
-    "context.minute_count" Integer "calls" "Calls of this principal (to this tool, for a tool call) let out in the last minute, this one not included." = |v| FieldValue::Integer(v.call.counts.minute);
-    "context.hourly_count" Integer "calls" "The same for the last hour." = |v| FieldValue::Integer(v.call.counts.hourly);
-    "context.daily_count" Integer "calls" "The same for the last 24 hours." = |v| FieldValue::Integer(v.call.counts.daily);
+    "context.minute_count" Integer "calls" "Calls of this principal (to this tool, for a tool call) let out in the last minute, this one not included." = |v| v.count(|counts| counts.minute);
+    "context.hourly_count" Integer "calls" "The same for the last hour." = |v| v.count(|counts| counts.hourly);
+    "context.daily_count" Integer "calls" "The same for the last 24 hours." = |v| v.count(|counts| counts.daily);
 };
 
 /// What a tool answered: read by `output_rules` only.

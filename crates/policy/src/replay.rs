@@ -1,5 +1,6 @@
 //! Recorded decisions against another bundle: which would get another verdict, and what cannot be known.
 
+use crate::view::NotAtHand;
 use crate::{Bundle, Call, Counts, Decision, Effect};
 use std::collections::BTreeMap;
 
@@ -93,15 +94,16 @@ pub fn judge(candidate: &Bundle, call: &Call, recorded: &Recorded, enforce_shado
     }
     let (effect, rule) = verdict(decision);
     if effect != Effect::Deny {
+        if let Some(unknown) = hangs_on(candidate, call) {
+            return Judgement::Unknown(unknown);
+        }
         if candidate.wants_counts() {
+            // Cedar has no third value: its policies are asked with no calls before and with very many.
             let counts = Counts { minute: u64::MAX, hourly: u64::MAX, daily: u64::MAX };
             let busy = candidate.decide(&Call { counts, ..call.clone() });
             if busy.needs_text || verdict(busy).0 != effect {
                 return Judgement::Unknown(Unknown::Counts);
             }
-        }
-        if candidate.wants_history().is_some() && call.agent.session.is_some() {
-            return Judgement::Unknown(Unknown::History);
         }
     }
     if effect == recorded.effect {
@@ -109,6 +111,22 @@ pub fn judge(candidate: &Bundle, call: &Call, recorded: &Recorded, enforce_shado
     } else {
         Judgement::Changed { effect, rule }
     }
+}
+
+/// What the verdict on a call hangs on, of what records do not have beside the text.
+fn hangs_on(candidate: &Bundle, call: &Call) -> Option<Unknown> {
+    let wants = NotAtHand { counts: candidate.wants_counts(), history: candidate.wants_history().is_some() };
+    let open = |not_at_hand: NotAtHand| {
+        if not_at_hand == NotAtHand::default() {
+            return false;
+        }
+        let decision = candidate.decide_without(call, not_at_hand);
+        decision.needs_text && decision.effect != Effect::Deny
+    };
+    if open(NotAtHand { counts: false, ..wants }) {
+        return Some(Unknown::History);
+    }
+    open(NotAtHand { history: false, ..wants }).then_some(Unknown::Counts)
 }
 
 /// What the rows of a table are grouped by.

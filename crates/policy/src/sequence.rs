@@ -37,6 +37,9 @@ pub(crate) struct Past {
 
 impl Sequence {
     pub(crate) fn eval(&self, view: &View<'_>) -> Truth {
+        if view.not_at_hand.history {
+            return Truth::NeedsText;
+        }
         let blocked = self.blocked_by.iter().any(|past| past.was_seen(view));
         (blocked || self.requires.iter().any(|past| !past.was_seen(view))).into()
     }

@@ -10,6 +10,15 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+/// What is not at hand beside the call: conditions on it can be neither true nor false.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct NotAtHand {
+    /// [`Call::counts`].
+    pub(crate) counts: bool,
+    /// [`Call::history`].
+    pub(crate) history: bool,
+}
+
 /// A call, or something seen before, as conditions see it.
 #[derive(Debug)]
 pub(crate) struct View<'c> {
@@ -18,6 +27,7 @@ pub(crate) struct View<'c> {
     pub(crate) names: Names<'c>,
     /// Unix time in milliseconds.
     pub(crate) time: u64,
+    pub(crate) not_at_hand: NotAtHand,
     arguments: Option<&'c Value>,
     scanner: Option<&'c Scanner>,
     details: OnceCell<String>,
@@ -40,6 +50,20 @@ impl<'c> View<'c> {
         Self { scanner: Some(scanner), ..self }
     }
 
+    /// Without what is not at hand.
+    pub(crate) fn without(self, not_at_hand: NotAtHand) -> Self {
+        Self { not_at_hand, ..self }
+    }
+
+    /// A count of the call, where it is at hand.
+    pub(crate) fn count(&self, count: impl Fn(&crate::Counts) -> u64) -> FieldValue<'_> {
+        if self.not_at_hand.counts {
+            FieldValue::NeedsText
+        } else {
+            FieldValue::Integer(count(&self.call.counts))
+        }
+    }
+
     /// Something seen before. `nobody` is a call that says nothing: conditions on the past read only what was kept of it.
     pub(crate) fn of_seen(seen: &'c Seen, nobody: &'c Call) -> Self {
         let is_tool = !seen.tools.is_empty();
@@ -53,6 +77,7 @@ impl<'c> View<'c> {
             call,
             names,
             time,
+            not_at_hand: NotAtHand::default(),
             arguments,
             scanner: None,
             details: OnceCell::new(),

@@ -3,8 +3,8 @@
 use super::Section;
 use crate::SourceFile;
 use crate::load::cedar::ENTITIES;
-use crate::load::operator::OPERATORS;
 use crate::load::files::MANIFEST;
+use crate::load::operator::OPERATORS;
 use crate::names::Selector;
 use crate::source::node::{self, Node, Value as Node_};
 use crate::source::report::Report;

@@ -32,6 +32,20 @@ fn a_verdict_is_the_same_changed_or_not_known() {
     let changed = Judgement::Changed { effect: Effect::Deny, rule: Some("no-opus".to_owned()) };
     let same = Judgement::Same { other_rule: false };
     let by_limit = Recorded { by_limit: true, ..allowed.clone() };
+    let busy = "- {id: busy, action: throttle, conditions: [{field: context.hourly_count, operator: gt, value: 10}]}";
+    let agent = "{model: anthropic.claude-opus-4-20250514-v1:0, agent: {session: s}}";
+    let after = "- {id: after, action: block, operations: Converse, blocked_by: [{operation: InvokeModel, within: 1h}]}";
+    let mixed = "- {id: after, action: block, operations: InvokeAgent, requires: [{operation: Retrieve}]}";
+    for (name, rules, expected) in [
+        ("counts", busy, Judgement::Unknown(Unknown::Counts)),
+        ("history", after, Judgement::Unknown(Unknown::History)),
+        ("history of another operation", mixed, Judgement::Same { other_rule: false }),
+    ] {
+        let bundle = bundle(rules);
+        let got = judge(&bundle, &call(&bundle, agent), &allowed, false);
+        println!("{name}: {got:?}");
+        assert_eq!(got, expected, "{name}");
+    }
     let table = [
         ("nothing", " []", &allowed, same.clone()),
         ("blocked now", block, &allowed, changed.clone()),
