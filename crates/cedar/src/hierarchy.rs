@@ -12,8 +12,8 @@ const MAY_BE_IN: &[(&str, &[&str])] = &[
     ("Model", &["Model", "Group"]),
     ("Agent", &["Agent", "Group"]),
     ("Tool", &["Tool", "Group"]),
-    ("KnowledgeBase", &["Group"]),
-    ("Guardrail", &["Group"]),
+    ("KnowledgeBase", &["KnowledgeBase", "Group"]),
+    ("Guardrail", &["Guardrail", "Group"]),
     ("Group", &["Group"]),
 ];
 

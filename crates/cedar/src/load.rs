@@ -199,7 +199,7 @@ impl<'s> Loader<'s> {
         };
         self.check_literals(source, start, policy);
         if let (Effect::Forbid, Some(uid)) = (effect, scope.exact_resource())
-            && matches!(uid.type_name().basename(), "Model" | "Tool" | "Agent")
+            && uid.type_name().basename() != "Other"
         {
             let message = format!(
                 "`resource == {uid}` fits the name only as the caller wrote it; write `resource in {uid}`, which fits every form of it"

@@ -126,7 +126,7 @@ fn arguments_are_never_less_than_they_are() {
 #[test]
 fn time_is_utc() {
     let text = r#"@id("a") permit (principal, action, resource) when {
-        context.time.weekday == "friday" && context.time.hour == 23 && context.time.minute == 31 && context.time.unix == 1234567890
+        context.time.weekday == "fri" && context.time.hour == 23 && context.time.minute == 31 && context.time.unix == 1234567890
         && context.time.now.toDate() == datetime("2009-02-13") };"#;
     assert_eq!(ids(text, &Request { time: 1_234_567_890_123, ..invoke(vec![]) }), ["a"]);
 }

@@ -53,7 +53,7 @@ impl Policies {
         let kind = resource.kind.as_str();
         let uid = self.types.uid(kind, &resource.id)?;
         let mut parents: HashSet<EntityUid> = HashSet::new();
-        if matches!(resource.kind, Kind::Model | Kind::Agent | Kind::Tool) {
+        if resource.kind != Kind::Other {
             parents.extend(resource.names.iter().filter_map(|name| self.types.uid(kind, name)));
             parents.remove(&uid);
         }
@@ -232,7 +232,7 @@ fn time(millis: u64) -> Result<Pairs, String> {
         ("unix".to_owned(), Value::new_long(now.as_second())),
         ("hour".to_owned(), number(utc.hour())),
         ("minute".to_owned(), number(utc.minute())),
-        ("weekday".to_owned(), string(&utc.strftime("%A").to_string().to_lowercase())),
+        ("weekday".to_owned(), string(&utc.strftime("%a").to_string().to_lowercase())),
         ("now".to_owned(), Value::new_datetime(utc.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())),
     ])
 }

@@ -61,23 +61,30 @@ fn resources(view: &View<'_>) -> Vec<Resource> {
         return vec![named(Kind::Tool, tool.names.first().map_or("", String::as_str), &tool.names)];
     }
     let mut found = Vec::new();
-    if let Some(id) = &call.agent.id {
+    if let Some(id) = call.agent.id.as_deref().filter(|id| !id.is_empty()) {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         found.push(Resource {
             alias: text(&call.agent.alias),
             session: text(&call.agent.session),
-            ..named(Kind::Agent, id, &[])
+            ..by_id_or_arn(Kind::Agent, id)
         });
     }
     found.extend(model(view));
     let bases = call.labels.get("knowledgeBaseId").into_iter().chain(&call.request.knowledge_bases);
-    for id in bases {
+    for id in bases.filter(|id| !id.is_empty()) {
         if !found.iter().any(|other| other.kind == Kind::KnowledgeBase && other.id == *id) {
-            found.push(named(Kind::KnowledgeBase, id, &[]));
+            found.push(by_id_or_arn(Kind::KnowledgeBase, id));
         }
     }
-    found.extend(call.labels.get("guardrailIdentifier").map(|id| named(Kind::Guardrail, id, &[])));
+    let guardrail = call.labels.get("guardrailIdentifier").filter(|id| !id.is_empty());
+    found.extend(guardrail.map(|id| by_id_or_arn(Kind::Guardrail, id)));
     found
+}
+
+/// An ARN is also known by its last part.
+fn by_id_or_arn(kind: Kind, id: &str) -> Resource {
+    let tail = id.strip_prefix("arn:").and_then(|rest| rest.split_once('/')).map(|(_, tail)| tail.to_owned());
+    named(kind, id, tail.as_slice())
 }
 
 /// Lower case, as the names that selectors compare with: AWS's identifiers are, and Cedar heeds case.

@@ -319,3 +319,16 @@ fn a_forbid_that_cannot_be_evaluated_denies() {
     assert_eq!((got.effect, got.rule.as_deref()), (Effect::Deny, Some("cedar/a")));
     assert!(got.message.contains("cannot be evaluated"));
 }
+
+#[test]
+fn the_example_in_the_documentation_loads() {
+    let text = std::fs::read_to_string(repository().join("docs/policy.md")).unwrap();
+    let (_, section) = text.split_once("\n## Cedar\n").expect("docs/policy.md has no section on Cedar");
+    let mut blocks = section.split("\n```").skip(1);
+    let policies = blocks.find(|block| block.starts_with("\n// cedar/")).expect("no example");
+    let entities = blocks.find_map(|block| block.strip_prefix("json\n")).expect("no groups");
+    let manifest = file("bundle.yaml", "version: '1'\nname: x\ndefault: deny\n");
+    let files = [manifest, file("cedar/models.cedar", policies), file("cedar/entities.json", entities)];
+    let bundle = compile(&files).unwrap_or_else(|error| panic!("{error}\n{policies}"));
+    assert_eq!((render(bundle.warnings()).as_str(), bundle.rule_count()), ("", 3));
+}
