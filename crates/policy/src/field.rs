@@ -131,7 +131,7 @@ fn text(value: &str) -> FieldValue<'_> {
 }
 
 fn opt(value: Option<&String>) -> FieldValue<'_> {
-    value.map_or(FieldValue::Missing, |value| FieldValue::Text(value))
+    value.map_or(FieldValue::Missing, |value| text(value))
 }
 
 macro_rules! fields {
