@@ -293,3 +293,85 @@ async fn stops_when_dropped() {
     drop(watch);
     assert!(active.current().is_some());
 }
+
+fn pack(files: &[(&str, &str)]) -> Vec<u8> {
+    let file = |(path, text): &(&str, &str)| portcullis_policy::SourceFile {
+        path: (*path).to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    };
+    super::super::pack(&files.iter().map(file).collect::<Vec<_>>()).unwrap()
+}
+
+#[tokio::test]
+async fn an_archive_is_watched_like_a_directory() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("bundle.tar.gz");
+    let replace = |bytes: &[u8]| {
+        fs::write(place.path().join("next"), bytes).unwrap();
+        fs::rename(place.path().join("next"), &path).unwrap();
+    };
+    replace(&pack(&[("bundle.yaml", &manifest("first")), ("rules/a.yaml", RULES)]));
+    let watch = start(&path);
+    let status = watch.active().status();
+    assert_eq!((status.name.as_str(), status.rules, &status.source), ("first", 1, &path));
+    let files = load_directory(&path).unwrap();
+    assert_eq!(
+        portcullis_policy::digest(&files),
+        status.digest,
+        "the digest is that of the files, not of the archive"
+    );
+
+    replace(&pack(&[("bundle.yaml", &manifest("second"))]));
+    until_named(&watch, "second").await;
+    // Written in place.
+    let third = pack(&[("top/bundle.yaml", &manifest("third"))]);
+    fs::write(&path, &third).unwrap();
+    until_named(&watch, "third").await;
+    // Neighbours are nobody's business.
+    fs::write(place.path().join("bundle.yaml"), "{{{").unwrap();
+
+    // Whatever is wrong with it, the last good one stays, and the next good one is taken.
+    let mut garbage = third.clone();
+    garbage.extend(b"garbage");
+    for (bytes, part) in [
+        (&third[..third.len() / 2], "bundle.tar.gz:1:1: the gzip data ends before its end"),
+        (&garbage, "7 bytes follow the end"),
+        (b"", "the archive is empty"),
+        (b"version: \"1.0\"\n", "not a whole tar archive"),
+        (&pack(&[("rules/a.yaml", RULES)]), "no `bundle.yaml`"),
+        (&pack(&[("bundle.yaml", "nam: x")]), "bundle.yaml:1:1"),
+    ] {
+        replace(bytes);
+        until_refused(&watch, part).await;
+    }
+    fs::File::create(&path).unwrap().set_len(50_000_000).unwrap();
+    until_refused(&watch, "more than 29360128 bytes").await;
+    fs::remove_file(&path).unwrap();
+    until_refused(&watch, "cannot").await;
+    // And it may become a directory.
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("bundle.yaml"), manifest("fourth")).unwrap();
+    until_named(&watch, "fourth").await;
+    fs::write(path.join("bundle.yaml"), manifest("fifth")).unwrap();
+    until_named(&watch, "fifth").await;
+}
+
+#[tokio::test]
+async fn an_archive_that_starts_as_nothing_and_comes_by_a_swapped_link() {
+    let volume = TempDir::new().unwrap();
+    let root = volume.path();
+    let path = root.join("bundle.tar.gz");
+    let watch = start(&path);
+    assert!(watch.active().current().is_none());
+    let publish = |stamp: &str, name: &str| {
+        fs::create_dir(root.join(stamp)).unwrap();
+        fs::write(root.join(stamp).join("bundle.tar.gz"), pack(&[("bundle.yaml", &manifest(name))])).unwrap();
+        symlink(stamp, root.join("..data_tmp")).unwrap();
+        fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+    };
+    publish("..1", "first");
+    symlink("..data/bundle.tar.gz", &path).unwrap();
+    until_named(&watch, "first").await;
+    publish("..2", "second");
+    until_named(&watch, "second").await;
+}

@@ -78,6 +78,34 @@ impl Client {
         if response.status().is_success() { Ok(()) } else { Err(refused(&mut response)) }
     }
 
+    /// Posts bytes that are no JSON.
+    pub(super) fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        kind: &str,
+        bytes: &[u8],
+    ) -> anyhow::Result<T> {
+        let mut request = self.agent.post(self.url(path)).header("authorization", self.bearer());
+        for (key, value) in query {
+            request = request.query(*key, value);
+        }
+        read(request.content_type(kind).send(bytes).with_context(|| self.unreachable())?)
+    }
+
+    /// Deletes, and gives what the server says to that.
+    pub(super) fn delete_for<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> anyhow::Result<T> {
+        let mut request = self.agent.delete(self.url(path)).header("authorization", self.bearer());
+        for (key, value) in query {
+            request = request.query(*key, value);
+        }
+        read(request.call().with_context(|| self.unreachable())?)
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
@@ -93,6 +121,11 @@ impl Client {
         )
     }
 }
+
+/// The server understood, and said no.
+#[derive(Debug, thiserror::Error)]
+#[error("{} ({}, {} {})", .0.detail, .0.code, .0.status, .0.title)]
+pub(super) struct Refused(pub(super) Problem);
 
 fn read<T: DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<T> {
     if !response.status().is_success() {
@@ -110,7 +143,7 @@ fn read<T: DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> 
 fn refused(response: &mut ureq::http::Response<ureq::Body>) -> anyhow::Error {
     let status = response.status();
     match response.body_mut().read_json::<Problem>() {
-        Ok(problem) => anyhow::anyhow!("{} ({}, {})", problem.detail, problem.code, status),
+        Ok(problem) => Refused(problem).into(),
         Err(_) => {
             anyhow::anyhow!("the server answers {status}; is PORTCULLIS_URL the admin API of Portcullis?")
         }

@@ -6,10 +6,12 @@ mod explain;
 mod junit;
 mod replay;
 mod shadow;
+mod sign;
 mod snippet;
 mod source;
 mod test;
 mod tree;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,24 @@ pub enum Command {
     Replay(replay::Args),
     /// Show what would have happened without shadow mode
     ShadowReport(shadow::Args),
+    /// List the versions of the bundle that the server has, newest first
+    Versions(versions::Versions),
+    /// Upload a bundle, and activate it if asked to
+    Push(versions::Push),
+    /// Make an uploaded version active, and pin it
+    Activate(versions::Activate),
+    /// Go back to the version that was active before
+    Rollback(versions::Rollback),
+    /// Take the pin off, and follow the directory again
+    Unpin(versions::Unpin),
+    /// Print a bundle's digest
+    Digest(sign::Digest),
+    /// Pack a bundle as .tar.gz
+    Pack(sign::Pack),
+    /// Sign a bundle
+    Sign(sign::Sign),
+    /// Make a key to sign bundles with
+    Keygen(sign::Keygen),
 }
 
 /// How a command ended that could do its work.
@@ -56,6 +76,15 @@ pub fn run(command: Command) -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::ShadowReport(args) => shadow::run(&args),
+        Command::Versions(args) => versions::list(&args),
+        Command::Push(args) => versions::push(&args),
+        Command::Activate(args) => versions::activate(&args),
+        Command::Rollback(args) => versions::rollback(&args),
+        Command::Unpin(args) => versions::unpin(&args),
+        Command::Digest(args) => sign::digest(&args),
+        Command::Pack(args) => sign::pack(&args),
+        Command::Sign(args) => sign::sign(&args),
+        Command::Keygen(args) => sign::keygen(&args),
     };
     match result {
         Ok(Ending::Well) => ExitCode::SUCCESS,
