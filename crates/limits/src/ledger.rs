@@ -4,11 +4,15 @@ use crate::retries::Groups;
 use crate::rows::{Change, Entry, OpenRow, Retry, Snapshot, UseRow};
 use crate::slices::{MAX_AMOUNT, Slices, horizon, slice_end};
 use crate::want::{Exceeded, Refusal, Reservation, Want};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Keys that one limit counts; another is refused.
 pub const MAX_KEYS: usize = 1_000_000;
+/// Slices that are forgotten with each reservation, which begins at most one: nothing piles up.
+const FORGET_AT_ONCE: usize = 2;
+/// The same when there is no room for a key.
+const FORGET_WHEN_FULL: usize = 100;
 /// The window of a limit that was restored and not configured: none is longer.
 const LONGEST_MS: u64 = 400 * 24 * 60 * 60 * 1_000;
 
@@ -27,8 +31,14 @@ pub(crate) struct Limit {
     pub(crate) max: u64,
     pub(crate) window_ms: u64,
     pub(crate) keys: HashMap<Arc<str>, Slices>,
-    /// When it was last cleared because it was full.
-    swept_ms: u64,
+    /// The keys that began a slice, by its end: what to look at when it leaves the window.
+    ends: BTreeMap<u64, Vec<Arc<str>>>,
+    /// Something was forgotten since the last sweep.
+    pub(crate) expired: bool,
+    /// What ends here or before was forgotten, for some keys at least.
+    forgot: u64,
+    /// That, when the window became longer, and the shortest window before: what some keys have forgotten counts for none.
+    floor: Option<(u64, u64)>,
 }
 
 /// The use of one limit by one key, in the window that ends now.
@@ -77,7 +87,7 @@ impl Ledger {
     /// until they are out of its last window: a bundle may come back.
     pub fn configure(&mut self, limit: &str, max: u64, window_ms: u64) {
         match self.limits.get_mut(limit) {
-            Some(known) => (known.max, known.window_ms) = (max, window_ms),
+            Some(known) => known.configure(max, window_ms),
             None => {
                 self.limits.insert(Arc::from(limit), Limit::new(max, window_ms));
             }
@@ -148,14 +158,12 @@ impl Ledger {
             self.limits.insert(Arc::clone(&want.limit), Limit::new(want.max, want.window_ms));
         }
         let Some(limit) = self.limits.get_mut(&want.limit) else { return false };
-        let horizon = horizon(now_ms, limit.window_ms);
+        let horizon = limit.horizon(now_ms);
+        let mut budget = if limit.keys.len() < max_keys { FORGET_AT_ONCE } else { FORGET_WHEN_FULL };
+        limit.forget(horizon, &mut budget);
         if let Some(slices) = limit.keys.get_mut(&want.key) {
             slices.forget(horizon);
             return true;
-        }
-        if limit.keys.len() >= max_keys && now_ms >= limit.swept_ms.saturating_add(1_000) {
-            limit.swept_ms = now_ms;
-            limit.forget(horizon);
         }
         limit.keys.len() < max_keys
     }
@@ -169,7 +177,7 @@ impl Ledger {
             Some(group) => {
                 let founder = Arc::clone(&group.founder);
                 let plan = Plan::Share { founder, moves_from: group.slice_end };
-                if group.slice_end > horizon(now_ms, limit.window_ms) {
+                if group.slice_end > limit.horizon(now_ms) {
                     return ((plan, 0), None);
                 }
                 (plan, 1)
@@ -253,14 +261,10 @@ impl Ledger {
         changes: &mut Vec<Change>,
     ) {
         let Some(limit) = self.limits.get_mut(&entry.limit) else { return };
-        if delta == 0 || slice_end <= horizon(now_ms, limit.window_ms) {
+        if delta == 0 || slice_end <= limit.horizon(now_ms) {
             return;
         }
-        let slices = limit.keys.entry(Arc::clone(&entry.key)).or_default();
-        let delta = slices.add(slice_end, delta);
-        if slices.is_empty() {
-            limit.keys.remove(&entry.key);
-        }
+        let delta = limit.add(&entry.key, slice_end, delta);
         if delta != 0 {
             changes.push(Change::Use {
                 limit: Arc::clone(&entry.limit),
@@ -289,7 +293,7 @@ impl Ledger {
                     slice_end,
                     amount,
                 };
-                snapshot.uses.extend(slices.iter().map(row));
+                snapshot.uses.extend(slices.iter().filter(|(_, amount)| *amount > 0).map(row));
             }
         }
         snapshot.open.extend(self.calls.values().cloned());
@@ -306,7 +310,7 @@ impl Ledger {
         let mut ledger = Self::new();
         for UseRow { limit, key, slice_end, amount } in snapshot.uses {
             let limit = ledger.limits.entry(limit).or_insert_with(|| Limit::new(u64::MAX, LONGEST_MS));
-            limit.keys.entry(key).or_default().add(slice_end, amount.min(MAX_AMOUNT).cast_signed());
+            limit.add(&key, slice_end, amount.min(MAX_AMOUNT).cast_signed());
         }
         for group in snapshot.groups {
             ledger.groups.restore(group);
@@ -329,7 +333,7 @@ impl Ledger {
     /// The most that one key uses of each limit that was configured, and that limit's maximum.
     pub fn fullest(&self, now_ms: u64) -> impl Iterator<Item = (&str, u64, u64)> {
         self.limits.iter().map(move |(id, limit)| {
-            let horizon = horizon(now_ms, limit.window_ms);
+            let horizon = limit.horizon(now_ms);
             let most = limit.keys.values().map(|slices| slices.sum_after(horizon)).max();
             (&**id, clamp(most.unwrap_or(0)), limit.max)
         })
@@ -342,10 +346,8 @@ impl Ledger {
         let mut seen = HashSet::new();
         for entry in self.calls.values().filter(|row| !row.kept).flat_map(|row| &row.entries) {
             let shared = entry.retry.as_ref().map(|retry| (&entry.limit, &entry.key, &retry.founder));
-            let in_window = self
-                .limits
-                .get(&entry.limit)
-                .is_some_and(|limit| entry.slice_end > horizon(now_ms, limit.window_ms));
+            let in_window =
+                self.limits.get(&entry.limit).is_some_and(|limit| entry.slice_end > limit.horizon(now_ms));
             if in_window && shared.is_none_or(|shared| seen.insert(shared)) {
                 *reserved.entry((&entry.limit, &entry.key)).or_default() += u128::from(entry.amount);
             }
@@ -353,7 +355,7 @@ impl Ledger {
         let mut uses = Vec::new();
         for (limit, counts) in &self.limits {
             for (key, slices) in &counts.keys {
-                let used = slices.sum_after(horizon(now_ms, counts.window_ms));
+                let used = slices.sum_after(counts.horizon(now_ms));
                 if used == 0 {
                     continue;
                 }
@@ -376,15 +378,64 @@ impl Ledger {
 
 impl Limit {
     fn new(max: u64, window_ms: u64) -> Self {
-        Self { max, window_ms, keys: HashMap::new(), swept_ms: 0 }
+        Self {
+            max,
+            window_ms,
+            keys: HashMap::new(),
+            ends: BTreeMap::new(),
+            expired: false,
+            forgot: 0,
+            floor: None,
+        }
     }
 
-    /// Drops what is out of the window, and the keys of which nothing is left.
-    pub(crate) fn forget(&mut self, horizon: u64) {
-        self.keys.retain(|_, slices| {
-            slices.forget(horizon);
-            !slices.is_empty()
-        });
+    fn configure(&mut self, max: u64, window_ms: u64) {
+        if window_ms > self.window_ms {
+            let shortest = self.floor.map_or(self.window_ms, |(_, shortest)| shortest.min(self.window_ms));
+            self.floor = Some((self.forgot, shortest));
+        }
+        (self.max, self.window_ms) = (max, window_ms);
+    }
+
+    /// Slices that end here or before count no more.
+    pub(crate) fn horizon(&self, now_ms: u64) -> u64 {
+        let own = horizon(now_ms, self.window_ms);
+        // By the time of now too: a clock that was put back must not forget what comes.
+        self.floor.map_or(own, |(forgot, window_ms)| own.max(forgot.min(horizon(now_ms, window_ms))))
+    }
+
+    /// Adds to a slice of a key, or takes from it. Returns what was added.
+    fn add(&mut self, key: &Arc<str>, slice_end: u64, delta: i64) -> i64 {
+        let slices = self.keys.entry(Arc::clone(key)).or_default();
+        let before = slices.len();
+        let delta = slices.add(slice_end, delta);
+        if slices.len() > before {
+            self.ends.entry(slice_end).or_default().push(Arc::clone(key));
+        }
+        delta
+    }
+
+    /// Drops what is out of the window, and the keys of which nothing is left; at most so many slices.
+    pub(crate) fn forget(&mut self, horizon: u64, budget: &mut usize) {
+        self.forgot = self.forgot.max(horizon);
+        while let Some(mut first) = self.ends.first_entry()
+            && *first.key() <= horizon
+        {
+            self.expired = true;
+            while let Some(key) = first.get_mut().pop() {
+                if let Some(slices) = self.keys.get_mut(&key) {
+                    slices.forget(horizon);
+                    if slices.is_empty() {
+                        self.keys.remove(&key);
+                    }
+                }
+                *budget = budget.saturating_sub(1);
+                if *budget == 0 {
+                    return;
+                }
+            }
+            first.remove();
+        }
     }
 }
 

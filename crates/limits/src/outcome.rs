@@ -1,7 +1,7 @@
 //! What becomes of a reservation.
 
 use crate::ledger::Ledger;
-use crate::retries::State;
+use crate::retries::{Name, State};
 use crate::rows::{Change, Entry, OpenRow};
 use crate::slices::MAX_AMOUNT;
 use crate::want::Reservation;
@@ -100,7 +100,7 @@ impl Ledger {
 /// What changes amount to when none of them was applied yet.
 fn condense(changes: Vec<Change>, undone: &str) -> Vec<Change> {
     let mut sums: BTreeMap<(Arc<str>, Arc<str>, u64), i64> = BTreeMap::new();
-    let mut groups: BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Change> = BTreeMap::new();
+    let mut groups: BTreeMap<Name, Change> = BTreeMap::new();
     let mut rest = Vec::new();
     for change in changes {
         match change {

@@ -15,7 +15,7 @@ pub const MAX_SHARED_ATTEMPTS: u32 = 10;
 pub const RETRY_MS: u64 = 15 * 60 * 1_000;
 
 /// Limit, key, and the founder or the invocation.
-type Name = (Arc<str>, Arc<str>, Arc<str>);
+pub(crate) type Name = (Arc<str>, Arc<str>, Arc<str>);
 
 /// What has become of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub(crate) fn horizon(now_ms: u64, window_ms: u64) -> u64 {
 /// another length can never count less than was used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Slices {
-    /// End and amount, ascending by end, amounts never 0.
+    /// End and amount, ascending by end. One that became 0 stays until it is out of the window.
     slices: VecDeque<(u64, u64)>,
     sum: u128,
 }
@@ -51,21 +51,12 @@ impl Slices {
     pub(crate) fn add(&mut self, end: u64, delta: i64) -> i64 {
         // New use goes to the last slice or one near it.
         let place = self.slices.iter().rposition(|(own, _)| *own <= end);
-        let old = place.and_then(|place| self.slices.get(place)).filter(|(own, _)| *own == end);
-        let old = old.map_or(0, |(_, amount)| *amount);
+        let slice = place.and_then(|place| self.slices.get_mut(place)).filter(|(own, _)| *own == end);
+        let old = slice.as_ref().map_or(0, |(_, amount)| *amount);
         let new = old.saturating_add_signed(delta).min(MAX_AMOUNT);
-        match place {
-            Some(place) if old > 0 && new == 0 => {
-                self.slices.remove(place);
-            }
-            Some(place) if old > 0 => {
-                if let Some(slice) = self.slices.get_mut(place) {
-                    slice.1 = new;
-                }
-            }
-            _ if new == 0 => {}
-            Some(place) => self.slices.insert(place + 1, (end, new)),
-            None => self.slices.push_front((end, new)),
+        match slice {
+            Some(slice) => slice.1 = new,
+            None => self.slices.insert(place.map_or(0, |place| place + 1), (end, new)),
         }
         self.sum = self.sum.saturating_sub(u128::from(old)).saturating_add(u128::from(new));
         // Both are at most `i64::MAX`.
@@ -82,9 +73,13 @@ impl Slices {
         self.iter().filter(|(end, _)| *end > horizon).map(|(_, amount)| u128::from(amount)).sum()
     }
 
-    /// End of the last slice; 0 when there is none.
+    /// End of the last slice that is not 0; 0 when there is none.
     pub(crate) fn last_end(&self) -> u64 {
-        self.slices.back().map_or(0, |(end, _)| *end)
+        self.slices.iter().rev().find(|(_, amount)| *amount > 0).map_or(0, |(end, _)| *end)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slices.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
