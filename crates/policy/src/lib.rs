@@ -39,7 +39,7 @@ mod price;
 pub mod replay;
 mod routes;
 mod rule;
-mod schema;
+pub mod schema;
 mod sequence;
 mod source;
 mod template;

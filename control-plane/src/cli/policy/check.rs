@@ -2,19 +2,14 @@
 
 use super::super::output::{Format, counted, printable_json};
 use super::snippet::{self, Paint};
-use super::{EXIT_CODES, Ending, source};
+use super::{Ending, source};
 use portcullis_policy::testcase::read_cases;
 use portcullis_policy::{Diagnostic, LoadError, Severity, compile};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
-/// Arguments of `policy check`.
-///
-/// Loads the bundle as the control plane would, its test cases too, and shows every error and every warning with the line
-/// that it stands in. Warnings tell of rules that cannot match, rules that another one makes idle, and what is not
-/// enforced by this version.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, after_long_help = "\
+/// What the long help ends with.
+pub(super) const HELP: &str = "\
 Examples:
   portcullis policy check bundles/finance
   portcullis policy check --deny-warnings bundles/finance      in CI
@@ -23,7 +18,10 @@ Examples:
 Exit codes:
   0  the bundle loads (with --deny-warnings: without a warning)
   1  it does not
-  2  it could not be read, or the command line is wrong")]
+  2  it could not be read, or the command line is wrong";
+
+/// Arguments of `policy check`.
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bundle: a directory, or a .tar.gz of one
     #[arg(value_name = "BUNDLE")]

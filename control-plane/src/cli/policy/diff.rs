@@ -14,6 +14,18 @@ use std::path::PathBuf;
 /// Longest value on a line of its own key.
 const MAX_VALUE: usize = 300;
 
+/// What the long help ends with.
+pub(super) const HELP: &str = "\
+Examples:
+  portcullis policy diff bundles/finance bundles/next
+  portcullis policy diff --tests bundles/finance next.tar.gz
+  portcullis policy diff --output json bundles/finance bundles/next | jq '.changes[] | select(.section == \"limit\")'
+
+Exit codes:
+  0  the policies are the same, and with --tests so are the verdicts
+  1  they differ, or one does not load
+  2  something cannot be read, or the command line is wrong";
+
 /// Arguments of `policy diff`.
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -4,7 +4,7 @@ use super::super::client::{Server, segment};
 use super::super::output::{Format, printable_json};
 use super::snippet::{self, Paint};
 use super::tree::{self, Show};
-use super::{EXIT_CODES, Ending, source};
+use super::{Ending, source};
 use crate::app::ExplanationView;
 use crate::http::DecisionView;
 use anyhow::{Context, bail};
@@ -13,15 +13,8 @@ use portcullis_policy::{LoadError, SourceFile};
 use std::io::{Read, Write, stdin, stdout};
 use std::path::PathBuf;
 
-/// Arguments of `policy explain`.
-///
-/// Shows why a call gets its verdict: the rules that hold, and those that only one condition keeps from it (--all shows
-/// every one), each with its conditions and what the call says there.
-///
-/// The call is written as in a test case (docs/policy.md, Tests), or it is a recorded decision: then the record is
-/// fetched from the server, and explained with BUNDLE, or with the server's active bundle when none is given.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, after_long_help = "\
+/// What the long help ends with.
+pub(super) const HELP: &str = "\
 Examples:
   portcullis policy explain bundles/finance --call call.yaml
   echo '{principal: billing, model: anthropic.claude-3-haiku-20240307-v1:0}' | portcullis policy explain bundles/finance --call -
@@ -31,7 +24,10 @@ Examples:
 Exit codes:
   0  explained
   1  the bundle does not load, or the call makes no sense
-  2  something cannot be read, or the server cannot be reached")]
+  2  something cannot be read, or the server cannot be reached";
+
+/// Arguments of `policy explain`.
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bundle: a directory, or a .tar.gz of one
     #[arg(value_name = "BUNDLE", required_unless_present = "decision")]

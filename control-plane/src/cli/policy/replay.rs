@@ -5,7 +5,7 @@ mod run;
 
 use super::super::client::Server;
 use super::super::output::{Format, printable_json};
-use super::{EXIT_CODES, Ending, source};
+use super::{Ending, source};
 use crate::clock;
 use crate::http::parse_time;
 use crate::storage::RecordQuery;
@@ -14,16 +14,8 @@ use run::Lines;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
-/// Arguments of `policy replay`.
-///
-/// Decides recorded calls again, with another bundle, and shows which would get another verdict, by rule, principal and
-/// model, with examples to look at. Nothing is changed. The records come from the server, or from a data directory on this
-/// machine (--data-dir; the server may be running).
-///
-/// Records keep no text, and neither what was counted nor what a session did before: a call whose verdict hangs on that is
-/// counted as not known. Limits and tool calls are not replayed.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, after_long_help = "\
+/// What the long help ends with.
+pub(super) const HELP: &str = "\
 Examples:
   portcullis policy replay bundles/next --since 7d
   portcullis policy replay bundles/next --since 30d --principal billing --enforce-shadow
@@ -32,7 +24,10 @@ Examples:
 Exit codes:
   0  no verdict changes
   1  some change, or the bundle does not load
-  2  the records cannot be read, or the command line is wrong")]
+  2  the records cannot be read, or the command line is wrong";
+
+/// Arguments of `policy replay`.
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// The candidate: a directory, or a .tar.gz of one
     #[arg(value_name = "BUNDLE")]

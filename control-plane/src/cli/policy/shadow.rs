@@ -2,17 +2,12 @@
 
 use super::super::client::Server;
 use super::super::output::{Format, counted, grouped, printable_json, table};
-use super::{EXIT_CODES, Ending};
+use super::Ending;
 use crate::app::{ShadowCount, ShadowReport};
 use std::io::{self, Write, stdout};
 
-/// Arguments of `policy shadow-report`.
-///
-/// Shows what would have happened had no rule and no bundle been in shadow mode: how many calls would have got another
-/// verdict, by rule, principal, model and operation. It is counted from records, so it is what the bundles of that time
-/// said; for another bundle see `policy replay`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, after_long_help = "\
+/// What the long help ends with.
+pub(super) const HELP: &str = "\
 Examples:
   portcullis policy shadow-report --since 7d
   portcullis policy shadow-report --since 2026-11-01T00:00:00Z --principal billing --output json
@@ -20,7 +15,10 @@ Examples:
 Exit codes:
   0  no call would have got another verdict
   1  some would have
-  2  the server cannot be reached or refuses, or the command line is wrong")]
+  2  the server cannot be reached or refuses, or the command line is wrong";
+
+/// Arguments of `policy shadow-report`.
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// Decided at or after: 2026-11-21T10:00:00Z, Unix milliseconds, or how long ago (15m, 2h, 7d)
     #[arg(long, value_name = "TIME", default_value = "7d")]

@@ -2,7 +2,7 @@
 
 use super::super::output::{Format, counted, printable, printable_json};
 use super::snippet::{self, Paint};
-use super::{EXIT_CODES, Ending, junit, source, tree};
+use super::{Ending, junit, source, tree};
 use crate::app::{ExplanationView, RuleView};
 use anyhow::Context;
 use portcullis_policy::testcase::{Case, CaseResult, Coverage, TestReport, read_cases, run as run_cases};
@@ -12,12 +12,8 @@ use std::io::{self, Write, stdout};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Arguments of `policy test`.
-///
-/// Runs the cases in `tests/` of the bundle: a call and what must come of it (docs/policy.md, Tests). A case that fails
-/// shows what was expected, what came, and which condition of the rules in question decided.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, after_long_help = "\
+/// What the long help ends with.
+pub(super) const HELP: &str = "\
 Examples:
   portcullis policy test bundles/finance
   portcullis policy test bundles/finance --filter transfer      cases whose name or file has `transfer` in it
@@ -27,7 +23,10 @@ Examples:
 Exit codes:
   0  every case passes
   1  some case fails, the coverage is too low, or the bundle or its tests do not load
-  2  something cannot be read or written, no case is there, or the command line is wrong")]
+  2  something cannot be read or written, no case is there, or the command line is wrong";
+
+/// Arguments of `policy test`.
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bundle: a directory, or a .tar.gz of one
     #[arg(value_name = "BUNDLE")]

@@ -7,7 +7,7 @@ use crate::source::node::Node;
 use crate::source::read::Reader;
 use std::time::Duration;
 
-const KEYS: &[&str] = &["expires", "valid", "hold", "allow_self", "approvers"];
+pub(crate) const KEYS: &[&str] = &["expires", "valid", "hold", "allow_self", "approvers"];
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// The gate's clients give up after a minute; it answers before.
 const LONGEST_HOLD: Duration = Duration::from_secs(50);

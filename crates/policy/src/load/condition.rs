@@ -19,8 +19,8 @@ pub(crate) enum Place {
     Output,
 }
 
-const GROUPS: [&str; 3] = ["all", "any", "not"];
-const CONDITION_KEYS: &[&str] = &["field", "operator", "op", "value", "case_sensitive"];
+pub(crate) const GROUPS: [&str; 3] = ["all", "any", "not"];
+pub(crate) const CONDITION_KEYS: &[&str] = &["field", "operator", "op", "value", "case_sensitive"];
 const ALL_KEYS: &[&str] = &["field", "operator", "op", "value", "case_sensitive", "all", "any", "not"];
 
 /// Reads `conditions`: a list of which all must hold, or one condition or group.

@@ -20,15 +20,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Beside the selectors.
-const KEYS: &[&str] =
+pub(crate) const KEYS: &[&str] =
     &["id", "description", "measure", "max", "window", "per", "action", "mode", "message", "conditions"];
-const ACTIONS: &[(&str, Effect)] = &[
+pub(crate) const ACTIONS: &[(&str, Effect)] = &[
     ("throttle", Effect::Throttle),
     ("block", Effect::Deny),
     ("require_approval", Effect::RequireApproval),
     ("warn", Effect::Warn),
 ];
-const MEASURES: &[(&str, Measure)] = &[
+pub(crate) const MEASURES: &[(&str, Measure)] = &[
     ("requests", Measure::Requests),
     ("tokens", Measure::Tokens),
     ("input_tokens", Measure::InputTokens),

@@ -17,7 +17,7 @@ use crate::source::report::Report;
 use super::files::MANIFEST;
 use std::rc::Rc;
 
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "version",
     "name",
     "description",
@@ -30,7 +30,7 @@ const KEYS: &[&str] = &[
     "prices",
     "estimate",
 ];
-const PRINCIPAL_KEYS: &[&str] =
+pub(crate) const PRINCIPAL_KEYS: &[&str] =
     &["name", "description", "access_keys", "accounts", "api_key_sha256", "tenant", "roles"];
 pub(crate) const DEFAULTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny", Effect::Deny)];
 /// Names that the gate derives itself; a directory must not be able to take one.

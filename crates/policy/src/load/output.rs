@@ -11,7 +11,7 @@ use crate::predicate::Predicate;
 use crate::source::node::Node;
 use crate::source::read::Reader;
 
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "id",
     "name",
     "description",
@@ -25,7 +25,7 @@ const KEYS: &[&str] = &[
     "tags",
     "metadata",
 ];
-const ACTIONS: &[(&str, Effect)] =
+pub(crate) const ACTIONS: &[(&str, Effect)] =
     &[("block", Effect::Deny), ("redact", Effect::Redact), ("warn", Effect::Warn), ("log", Effect::Log)];
 
 /// A rule on an answer.

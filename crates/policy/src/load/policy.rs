@@ -13,7 +13,7 @@ use crate::rule::{Rule, Source};
 use crate::source::node::{Node, Value};
 use crate::source::read::{Located, Map, Reader};
 
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "id",
     "name",
     "description",
@@ -31,20 +31,20 @@ const KEYS: &[&str] = &[
     "message",
     "approval",
 ];
-const DECISIONS: &[(&str, Effect)] = &[
+pub(crate) const DECISIONS: &[(&str, Effect)] = &[
     ("allow", Effect::Allow),
     ("deny", Effect::Deny),
     ("block", Effect::Deny),
     ("require_approval", Effect::RequireApproval),
     ("ask", Effect::RequireApproval),
 ];
-const MODES: &[(&str, Mode)] = &[
+pub(crate) const MODES: &[(&str, Mode)] = &[
     ("rules", Mode::Rules),
     ("ai", Mode::Judged),
     ("consensus", Mode::Judged),
     ("content_scan", Mode::Scanned),
 ];
-const STATUSES: &[(&str, bool)] = &[
+pub(crate) const STATUSES: &[(&str, bool)] = &[
     ("active", true),
     ("enabled", true),
     ("inactive", false),

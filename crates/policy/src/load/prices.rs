@@ -8,10 +8,10 @@ use crate::price::{PriceTable, Unpriced};
 use crate::source::node::Node;
 use crate::source::read::{Map, Reader};
 
-const KEYS: &[&str] = &["currency", "unpriced", "estimate", "models"];
-const ROW_KEYS: &[&str] = &["models", "input", "output", "cache_read", "cache_write"];
-const ESTIMATE_KEYS: &[&str] = &["bytes_per_token", "output_tokens"];
-const UNPRICED: &[(&str, Unpriced)] = &[("deny", Unpriced::Deny), ("allow", Unpriced::Allow)];
+pub(crate) const KEYS: &[&str] = &["currency", "unpriced", "estimate", "models"];
+pub(crate) const ROW_KEYS: &[&str] = &["models", "input", "output", "cache_read", "cache_write"];
+pub(crate) const ESTIMATE_KEYS: &[&str] = &["bytes_per_token", "output_tokens"];
+pub(crate) const UNPRICED: &[(&str, Unpriced)] = &[("deny", Unpriced::Deny), ("allow", Unpriced::Allow)];
 /// Prices are written per so many tokens.
 const PER_TOKENS: u128 = 1_000_000;
 

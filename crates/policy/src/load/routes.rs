@@ -15,7 +15,7 @@ use crate::source::node::Node;
 use crate::source::read::{Located, Map, Reader, closest};
 use crate::source::report::Report;
 
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "id",
     "description",
     "principals",
@@ -28,7 +28,7 @@ const KEYS: &[&str] = &[
     "max_tokens",
     "limits",
 ];
-const GUARDRAIL_KEYS: &[&str] = &["id", "version"];
+pub(crate) const GUARDRAIL_KEYS: &[&str] = &["id", "version"];
 
 /// Reads the routes, and the limits in them.
 pub(crate) fn read(

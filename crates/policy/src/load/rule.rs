@@ -11,7 +11,7 @@ use crate::source::node::{Node, Value};
 use crate::source::read::{Located, Map, Reader, describe};
 use std::time::Duration;
 
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "id",
     "name",
     "description",

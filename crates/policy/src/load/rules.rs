@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 /// The format of rule files that this version reads.
 const FORMAT: &[(&str, ())] = &[("1.0", ()), ("1", ())];
-const FILE_KEYS: &[&str] =
+pub(crate) const FILE_KEYS: &[&str] =
     &["version", "name", "description", "extends", "rules", "output_rules", "settings"];
-const SETTINGS_KEYS: &[&str] = &["default_action", "fail_mode", "global_tags"];
+pub(crate) const SETTINGS_KEYS: &[&str] = &["default_action", "fail_mode", "global_tags"];
 /// The modes of rules, limits and bundles: shadow or not.
 pub(crate) const MODES: &[(&str, bool)] = &[("enforce", false), ("shadow", true)];
 /// Ids of the rules that are built in start with one of these.

@@ -12,7 +12,7 @@ use crate::source::node::Node;
 use crate::source::read::{Map, Reader};
 use std::time::Duration;
 
-const KEYS: &[&str] = &["tool", "operation", "within", "conditions", "condition_groups"];
+pub(crate) const KEYS: &[&str] = &["tool", "operation", "within", "conditions", "condition_groups"];
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3_600);
 

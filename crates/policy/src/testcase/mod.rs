@@ -18,5 +18,8 @@ pub use read::{Case, CaseFile, read_call, read_cases};
 pub use run::{CaseResult, Coverage, TestReport, run};
 pub use spec::CallSpec;
 
+pub(crate) use expect::EXPECT_KEYS;
+pub(crate) use read::DECISION_WORDS;
+#[cfg(test)]
 pub(crate) use read::{CASE_KEYS, FILE_KEYS, VETO_CASE_KEYS, VETO_EXPECT_KEYS, VETO_FILE_KEYS};
 pub(crate) use spec::CALL_KEYS;

@@ -2,7 +2,6 @@
 
 use super::expect::{self, Expect};
 use super::spec::{self, CallSpec};
-use crate::schema::shape::names;
 use crate::source::node::{self, Node, Value};
 use crate::source::read::{Map, Reader, describe};
 use crate::source::report::{Pos, Report};
@@ -65,6 +64,10 @@ const DECISIONS: &[(&str, Effect)] = &[
     ("throttle", Effect::Throttle),
     ("redact", Effect::Redact),
 ];
+
+/// The words of [`DECISIONS`].
+pub(crate) const DECISION_WORDS: &[&str] =
+    &["allow", "deny", "block", "warn", "log", "require_approval", "throttle", "redact"];
 
 /// Reads the cases of a bundle: `tests/**` ending in `.yaml`, `.yml` or `.json`, in the order of their paths.
 ///
@@ -230,10 +233,4 @@ fn read_context(reader: &mut Reader<'_>, node: &Node, call: &mut CallSpec) {
     call.source_ip = text("source_ip");
     call.roles = map.get("roles").and_then(|node| any_texts(reader, node, "`roles`"));
     call.time = map.get("time").and_then(|node| time(reader, node, "`time`"));
-}
-
-/// The keys of a call, for whoever lists them.
-#[cfg(test)]
-pub(super) fn call_keys() -> Vec<&'static str> {
-    names(spec::CALL_KEYS)
 }

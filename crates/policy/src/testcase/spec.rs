@@ -1,6 +1,6 @@
 //! A call as a test case writes it: as much of it as matters.
 
-use crate::schema::shape::{Key, Shape, names};
+use crate::schema::shape::{Key, Shape, key, names};
 use crate::source::node::{Node, Value};
 use crate::source::read::{Map, Reader};
 use crate::value::{any_text, any_texts, count, duration, json, time};
@@ -75,10 +75,6 @@ pub(super) struct SeenSpec {
     pub(super) operation: String,
     pub(super) arguments: serde_json::Value,
     pub(super) ago_ms: u64,
-}
-
-const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
-    Key { name, shape, doc }
 }
 
 const ASSURANCES: &[&str] = &["claimed", "confirmed", "rejected", "verified"];

@@ -1,6 +1,5 @@
 //! Reading, completing and running cases.
 
-use super::read::call_keys;
 use super::{Case, read_call, read_cases, run};
 use crate::tests::file;
 use crate::{Bundle, SourceFile, compile};
@@ -173,5 +172,12 @@ fn only_files_of_tests_are_read() {
     ];
     let read = read_cases(&files).unwrap();
     assert_eq!(read.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["tests/sub/b.yml"]);
-    assert!(call_keys().contains(&"principal"));
+}
+
+#[test]
+fn the_words_of_the_schema_are_those_of_the_table() {
+    for word in super::DECISION_WORDS {
+        let text = format!("suite: s\ntests: [{{id: t, tool: x, expect: {{decision: {word}}}}}]");
+        assert!(cases(&text)[0].expect.verdict.is_some(), "{word}");
+    }
 }
