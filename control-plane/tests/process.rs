@@ -255,6 +255,86 @@ fn kill_9_under_load_loses_nothing_answered() {
 }
 
 /// A real full disk, where tests may mount one; elsewhere the store's own tests stand in for it.
+/// Callers at once against a budget, each telling what it used, and a kill in the middle: what has gone out is counted,
+/// none of it twice.
+#[test]
+fn kill_9_under_load_keeps_what_was_used_of_a_limit() {
+    const MAX: u64 = 60_000;
+    let (_dir, data, bundle) = dirs();
+    let manifest = format!(
+        "version: \"1.0\"\nname: process\ndefault: allow\nlimits:\n- {{id: tokens, measure: tokens, max: {MAX}, window: 1h}}\n"
+    );
+    std::fs::write(bundle.join("bundle.yaml"), manifest).unwrap();
+    let (mut out, mut table) = (0u64, Vec::new());
+    for round in 0..4u64 {
+        let mut server = Server::start(&data, &bundle, &[]);
+        let before = tokens(&server);
+        // Since the last record and outcome that the dead process had made durable.
+        let (reserved, used) = recorded(&server);
+        assert_eq!(before, reserved + used, "round {round}: as the records say");
+        assert!(before <= MAX);
+        table.push((round, out, reserved, used, before));
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let went = std::sync::atomic::AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            let (server, done, went) = (&server, &done, &went);
+            for lane in 0..16 {
+                scope.spawn(move || {
+                    for at in 0.. {
+                        let call = format!("{round}-{lane}-{at}");
+                        let mut question = question(&call);
+                        question["sdk"] = json!({});
+                        let Ok((200, answer)) = server.post("/v1/decisions", &question) else { return };
+                        if answer["verdict"] != "allow" || done.load(std::sync::atomic::Ordering::Relaxed) {
+                            return;
+                        }
+                        went.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        let outcome = json!({
+                            "call_id": call, "outcome": "completed", "status": 200, "forwarded": true,
+                            "duration_ms": 1, "decision_ms": 1, "ended_at_ms": 1, "usage": {"output_tokens": lane * 5},
+                        });
+                        let batch = json!({"version": 1, "gate": "gate-1", "outcomes": [outcome]});
+                        let _ = server.post("/v1/outcomes", &batch);
+                    }
+                });
+            }
+            wait_until("some calls", || went.load(std::sync::atomic::Ordering::Relaxed) > 150);
+            server.signal("KILL");
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        out += went.load(std::sync::atomic::Ordering::Relaxed);
+        server.child.wait().unwrap();
+    }
+    println!("kills  went out  reserved  settled  counted");
+    for (kills, out, reserved, used, counted) in table {
+        println!("{kills:>5} {out:>9} {reserved:>9} {used:>8} {counted:>8}");
+    }
+}
+
+/// What the limit `tokens` has counted.
+fn tokens(server: &Server) -> u64 {
+    server.get("/v1/limits?limit=tokens").1["limits"][0]["used"].as_u64().unwrap()
+}
+
+/// What the records say: reserved by calls without an outcome, and used by those with one.
+fn recorded(server: &Server) -> (u64, u64) {
+    let (mut reserved, mut used, mut cursor) = (0, 0, None);
+    loop {
+        let from = cursor.map(|cursor: String| format!("&cursor={cursor}")).unwrap_or_default();
+        let (_, page) = server.get(&format!("/v1/decisions?verdict=allow&limit=1000{from}"));
+        for decision in page["decisions"].as_array().unwrap() {
+            match decision["outcome"]["usage"]["output_tokens"].as_u64() {
+                Some(tokens) => used += tokens,
+                None => reserved += decision["charges"][0]["amount"].as_u64().unwrap(),
+            }
+        }
+        match page["next"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => return (reserved, used),
+        }
+    }
+}
+
 #[test]
 fn a_full_disk_refuses_and_room_heals() {
     let dir = tempfile::tempdir().unwrap();

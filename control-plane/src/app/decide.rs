@@ -55,7 +55,7 @@ impl App {
         let call_id = identified.rest.call_id.clone();
         let known = Instant::now();
         self.telemetry.phase(Phase::Identity, known - started);
-        if let Some(bundle) = bundle {
+        if let Some(bundle) = bundle.filter(|_| identified.rest.problem.is_none()) {
             self.history.fill(&*self.store, bundle, &mut identified.call).await?;
         }
 

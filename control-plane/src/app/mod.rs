@@ -15,6 +15,8 @@ mod recall;
 mod record;
 mod rollout;
 mod shadow;
+#[cfg(test)]
+mod speed;
 
 pub use chronicle::chronicle;
 pub use explain::{ConditionView, Explained, ExplanationView, PartView, RuleView, holds};
