@@ -27,8 +27,7 @@ fn directory() -> tempfile::TempDir {
 async fn app(dir: &Path, manifest: &str) -> Arc<App> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir)).unwrap());
     let active = ActiveBundle::empty();
-    let file =
-        SourceFile { path: "bundle.yaml".to_owned(), bytes: format!("{HEAD}{manifest}").into_bytes() };
+    let file = SourceFile { path: "bundle.yaml".to_owned(), bytes: format!("{HEAD}{manifest}").into_bytes() };
     active.install(Arc::new(compile(&[file]).unwrap()), Path::new("/"), 1);
     let master = MasterKey::load_or_create(dir).unwrap();
     let keys = KeyRing::load(Arc::clone(&store), Tokens::default(), master).await.unwrap();
@@ -159,7 +158,9 @@ async fn a_start_after_a_million_calls() {
             let session = (at % 10 == 0).then(|| format!("session-{}", at % 1_000));
             let record = format!("{{\"padding\":\"{padding}\"}}");
             let principal = format!("app-{}", at % 500);
-            insert.execute(rusqlite::params![seq, format!("call-{at}"), principal, verdict, record, session]).unwrap();
+            insert
+                .execute(rusqlite::params![seq, format!("call-{at}"), principal, verdict, record, session])
+                .unwrap();
         }
         let mut insert = conn.prepare("INSERT INTO limit_use VALUES ('l', ?1, ?2, 1)").unwrap();
         for at in 0..300_000u64 {

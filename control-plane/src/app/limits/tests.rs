@@ -161,7 +161,12 @@ async fn a_reservation_without_its_record_is_taken_back() {
     assert_eq!(desk.used(), 0);
     // Whoever asked has gone before the store came to it.
     let (block, blocked) = std::sync::mpsc::channel::<()>();
-    let busy = desk.store.on_writer(move |_| Ok(blocked.recv().unwrap_or(())));
+    let (start, started) = std::sync::mpsc::channel::<()>();
+    let busy = desk.store.on_writer(move |_| {
+        let _ = start.send(());
+        Ok(blocked.recv().unwrap_or(()))
+    });
+    started.recv().unwrap();
     let taken = desk.reserve("b", &[charge(&limit, 60)], None).unwrap();
     let waiting = desk.store.commit(commit("b", taken));
     assert!(tokio::time::timeout(Duration::from_millis(1), waiting).await.is_err());

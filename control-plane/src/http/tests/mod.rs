@@ -3,6 +3,7 @@
 mod admin;
 mod bundles;
 mod data;
+mod history;
 mod keys;
 mod limits;
 mod wire;
