@@ -49,6 +49,24 @@ pub(crate) struct Plan {
 /// # Errors
 /// A connection failed, or an answer was not 200: then there is nothing to measure.
 pub(crate) async fn run(plan: &Plan) -> Result<Measured> {
+    let (traced, elapsed) = trace(plan).await?;
+    measured(traced.into_iter().map(|one| one.took_ns).collect(), elapsed)
+}
+
+/// One answered request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traced {
+    /// When it was sent.
+    pub(crate) begun: Instant,
+    /// How long the answer took.
+    pub(crate) took_ns: u64,
+}
+
+/// Runs a plan to its end, and gives every request that counts, and the time that counted.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn trace(plan: &Plan) -> Result<(Vec<Traced>, Duration)> {
     let stop = Arc::new(AtomicBool::new(false));
     let start = Instant::now();
     let counted_from = start + plan.warm_up;
@@ -59,10 +77,18 @@ pub(crate) async fn run(plan: &Plan) -> Result<Measured> {
     tokio::time::sleep(plan.warm_up + plan.measure).await;
     stop.store(true, Ordering::Relaxed);
     let elapsed = counted_from.elapsed();
-    let mut latencies = Vec::new();
+    let mut traced = Vec::new();
     for task in tasks {
-        latencies.extend(task.await??);
+        traced.extend(task.await??);
     }
+    Ok((traced, elapsed))
+}
+
+/// What a set of latencies comes to.
+///
+/// # Errors
+/// There are none.
+pub(crate) fn measured(mut latencies: Vec<u64>, elapsed: Duration) -> Result<Measured> {
     ensure!(!latencies.is_empty(), "no request was answered");
     latencies.sort_unstable();
     let at = |quantile: f64| -> f64 {
@@ -91,7 +117,7 @@ pub(crate) async fn send(plan: &Plan, count: usize, mut progress: impl FnMut(usi
     Ok(())
 }
 
-async fn connection(plan: Plan, stop: Arc<AtomicBool>, counted_from: Instant) -> Result<Vec<u64>> {
+async fn connection(plan: Plan, stop: Arc<AtomicBool>, counted_from: Instant) -> Result<Vec<Traced>> {
     let mut stream = connect(&plan).await?;
     let mut buffer = Vec::with_capacity(16 * 1024);
     let mut latencies = Vec::with_capacity(65_536);
@@ -99,7 +125,8 @@ async fn connection(plan: Plan, stop: Arc<AtomicBool>, counted_from: Instant) ->
         let begun = Instant::now();
         exchange(&mut stream, &plan.request, &mut buffer).await?;
         if begun >= counted_from {
-            latencies.push(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            let took_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            latencies.push(Traced { begun, took_ns });
         }
     }
     Ok(latencies)

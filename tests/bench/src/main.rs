@@ -5,6 +5,8 @@ mod cpu;
 mod load;
 mod memory;
 mod phases;
+mod policy;
+mod reload;
 mod report;
 mod servers;
 mod setup;
@@ -26,6 +28,10 @@ struct Options {
 enum Command {
     /// Measure everything, print the table, write results.json.
     Run(RunOptions),
+    /// One policy decision beside Cedar's and veto's, text rules, compiling, limits.
+    Policy(policy::Options),
+    /// Swap the bundle under load: no call may fail, and the slowest in a hundred may take twice as long.
+    Reload(reload::Options),
     /// Start everything, load the gate, and print process ids: for profilers.
     Hold {
         /// Connections.
@@ -79,6 +85,8 @@ fn main() -> Result<()> {
     match Options::parse().command {
         Command::Serve { role } => runtime.block_on(servers::serve(role)),
         Command::Run(options) => run(&runtime, &options),
+        Command::Reload(options) => reload::run(&runtime, &options),
+        Command::Policy(options) => policy::run(&options),
         Command::Hold { connections, text, seconds, rules, socket } => {
             let bench = setup::Bench::start(rules, socket)?;
             speed::hold(&runtime, &bench, connections, text, seconds)

@@ -99,7 +99,7 @@ impl Bench {
 }
 
 /// `count` rules, none of which is met by the calls of the benchmark, over models, operations and conditions.
-fn rule_file(count: usize) -> String {
+pub(crate) fn rule_file(count: usize) -> String {
     let rule = |index: usize| match index % 4 {
         0 => format!("- {{id: r{index}, action: block, models: [\"vendor-{index}.*\"]}}\n"),
         1 => format!(

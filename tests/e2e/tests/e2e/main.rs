@@ -11,6 +11,7 @@ mod bad_head;
 mod bundle_reload;
 mod compatible;
 mod control_plane_faults;
+mod differential;
 mod envoy_faults;
 mod faults_disk;
 mod gateway;
