@@ -6,6 +6,7 @@
 
 mod adversary;
 mod application;
+mod approvals;
 mod bad_body;
 mod bad_head;
 mod bundle_reload;
