@@ -87,6 +87,6 @@ pub(super) fn run(
     Ok(())
 }
 
-fn last(values: &[f64]) -> f64 {
+pub(super) fn last(values: &[f64]) -> f64 {
     values.last().copied().unwrap_or(f64::NAN)
 }
