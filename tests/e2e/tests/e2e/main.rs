@@ -9,6 +9,7 @@ mod application;
 mod approvals;
 mod bad_body;
 mod bad_head;
+mod budget;
 mod bundle_reload;
 mod compatible;
 mod control_plane_faults;
