@@ -7,7 +7,8 @@
 //!        ├▶ bundle/    active policy, loaded and swapped
 //!        ├▶ identity/  signature check of virtual keys
 //!        ├▶ tokens/    who may talk to us
-//!        └▶ storage/   the Store trait and its embedded SQLite
+//!        ├▶ storage/   the Store trait and its embedded SQLite
+//!        └▶ webhooks/  tells others of approvals, from the store's outbox
 //! ```
 //! Invariants: an answer `allow` leaves only after its record is durable ([`app`]); nothing outside [`http`]
 //! knows HTTP, nothing outside [`storage`] knows SQL.
@@ -24,3 +25,4 @@ pub mod serve;
 pub mod storage;
 pub mod telemetry;
 pub mod tokens;
+pub mod webhooks;

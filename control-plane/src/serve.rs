@@ -3,13 +3,14 @@
 //! Two runtimes: gates are answered on threads of their own, so that a search through a year of records, a reload of
 //! ten thousand rules or a scrape never stands before a call.
 
-use crate::app::{App, KeyRing, Reaper, chronicle, restore_pin};
+use crate::app::{App, Expiry, KeyRing, Reaper, chronicle, restore_pin};
 use crate::bundle::{self, ActiveBundle, WatchOptions};
 use crate::config::Config;
 use crate::http::{self, Address, Listener};
 use crate::storage::{SqliteOptions, SqliteStore, Store};
 use crate::telemetry::Telemetry;
 use crate::tokens::{Kind, MasterKey, Tokens};
+use crate::webhooks::{Dispatcher, Webhook};
 use anyhow::Context;
 use serde::Serialize;
 use std::io::Write;
@@ -67,7 +68,10 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
             "there is no bundle, so every call is refused; see --bundle and `portcullis policy push`"
         );
     }
-    let app = Arc::new(App::load(store, active, keys, telemetry, config.settings).await?);
+    store.subscribe(config.webhooks.iter().map(Webhook::subscription).collect());
+    let mut app = App::load(store, active, keys, telemetry, config.settings).await?;
+    app.desk.link.clone_from(&config.approvals_link);
+    let app = Arc::new(app);
 
     let (stop, stopped) = watch::channel(false);
     let admin = Listener::bind(&config.admin_addr).await.with_context(|| {
@@ -80,6 +84,12 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let reaper = tokio::spawn(Reaper::new(Arc::clone(&app)).run());
     let chronicler = tokio::spawn(chronicle(Arc::clone(&app), changes));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&app)));
+    let expiry = tokio::spawn(Expiry::new(Arc::clone(&app)).run());
+    let dispatchers = config.webhooks.iter().map(|webhook| {
+        let dispatcher = Dispatcher::new(Arc::clone(&app), webhook.clone());
+        tokio::spawn(dispatcher.run())
+    });
+    let dispatchers: Vec<_> = dispatchers.collect();
     let admin = tokio::spawn(http::serve(admin, http::admin_api(Arc::clone(&app)), stopped));
 
     signal().await?;
@@ -94,7 +104,7 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
         tracing::warn!("some calls were still in flight after {} s", DRAIN.as_secs());
     }
     let _ = tokio::time::timeout(Duration::from_secs(2), admin).await;
-    for task in [reaper, chronicler, upkeep] {
+    for task in [reaper, chronicler, upkeep, expiry].into_iter().chain(dispatchers) {
         task.abort();
     }
     drop(watch);

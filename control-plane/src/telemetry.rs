@@ -166,6 +166,13 @@ impl Telemetry {
         }
     }
 
+    /// A webhook was told, or not: `delivered`, `failed` or `gave_up`.
+    pub fn webhook(&self, webhook: &str, result: &'static str) {
+        let labels = vec![Label::new("webhook", webhook.to_owned()), Label::new("result", result)];
+        let key = Key::from_parts("portcullis_webhook_deliveries_total", labels);
+        self.recorder.register_counter(&key, &METADATA).increment(1);
+    }
+
     /// Sets a gauge, at the time of a scrape.
     pub fn gauge(&self, name: &'static str, value: f64) {
         let key = Key::from_static_name(name);
@@ -217,6 +224,7 @@ fn describe(recorder: &dyn Recorder) {
             "portcullis_limit_exceeded_total",
             "Calls over a limit, by limit and by what it does: throttle, deny, require_approval, warn, shadow.",
         ),
+        ("portcullis_webhook_deliveries_total", "Attempts to tell a webhook, by result."),
     ];
     for (name, help) in counters {
         recorder.describe_counter(KeyName::from_const_str(name), None, SharedString::const_str(help));
@@ -227,6 +235,7 @@ fn describe(recorder: &dyn Recorder) {
         SharedString::const_str("Time taken by the phases of a decision."),
     );
     let gauges = [
+        ("portcullis_approvals_pending", "Approvals that wait for an answer."),
         ("portcullis_store_writable", "1 while the store takes records."),
         ("portcullis_bundle_loaded", "1 while a bundle is active."),
         ("portcullis_bundle_generation", "Counts the bundles that became active."),

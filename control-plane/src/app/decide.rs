@@ -4,28 +4,36 @@
 //! question ─ identify ─▶ Identified ─ rule ─▶ Ruling ┬▶ NeedText ──────────────────────────────────────────▶ answer
 //!                                                    ├▶ Refused ─────────────────────────────────┐
 //!                                                    └▶ Ruled ─ approve ─▶ reserve ─▶ Settled ─ commit ─▶ answer
-//!                                                                  ▲          │
-//!                                                                  └──────────┘ a limit that asks for an approval
+//!                                                        ▲    │    ▲          │                     │
+//!                                                        │    │    └──────────┘ a limit that asks for an approval
+//!                                                        │    └▶ Waits ─▶ hold: a person may still say yes
+//!                                                        └── the approval is gone: another call took it ──┘
 //! ```
 //! What a step takes for the call (an approval, a reservation) goes into the [`Commit`]: it becomes durable with the
 //! record, or is given back when there is no record.
 
 mod approve;
 mod commit;
+mod hold;
 mod identify;
 mod reserve;
 mod rule;
 
 use super::{App, Fault};
-use crate::storage::Commit;
+use crate::storage::{Commit, StoreError};
 use crate::telemetry::Phase;
 use approve::Approval;
+use hold::Patience;
 use identify::Identified;
 use portcullis_policy::{Bundle, Effect};
 use portcullis_protocol::{DecisionAnswer, DecisionRequest, Verdict};
 use reserve::Room;
 use rule::{Ruled, Ruling};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often a call is decided whose approval somebody else keeps taking away. Each time somebody gets a verdict, so this
+/// many only happen when something is wrong.
+const MAX_ROUNDS: u32 = 64;
 
 /// Longest `call_id` taken.
 const MAX_CALL_ID: usize = 256;
@@ -46,6 +54,14 @@ impl App {
 
     async fn try_decide(&self, question: DecisionRequest) -> Result<DecisionAnswer, Fault> {
         check(&question)?;
+        if question.held.is_some() {
+            self.decide_held(question).await
+        } else {
+            self.decide_first(question).await
+        }
+    }
+
+    async fn decide_once(&self, question: DecisionRequest, patience: Patience) -> Result<Turn, Fault> {
         // A request is decided on one bundle, whatever is swapped meanwhile.
         let bundle = self.bundle.current();
         let bundle = bundle.as_deref();
@@ -53,53 +69,78 @@ impl App {
         let started = Instant::now();
         let mut identified = self.identify(question, bundle);
         let call_id = identified.rest.call_id.clone();
-        let known = Instant::now();
+        let mut known = Instant::now();
         self.telemetry.phase(Phase::Identity, known - started);
         if let Some(bundle) = bundle.filter(|_| identified.rest.problem.is_none()) {
             self.history.fill(&*self.store, bundle, &mut identified.call).await?;
         }
 
-        let settled = match rule::rule(&identified, bundle)? {
-            Ruling::NeedText => Settled::Unrecorded(Verdict::NeedText),
-            Ruling::Refused(decided) => Settled::Recorded(decided.commit(identified)),
-            Ruling::Ruled(ruled) => self.settle(identified, ruled).await?,
-        };
-        let decided = Instant::now();
-        self.telemetry.phase(Phase::Policy, decided - known);
-        let commit = match settled {
-            Settled::Recorded(commit) => commit,
-            Settled::Unrecorded(verdict) => {
-                return Ok(DecisionAnswer { call_id, decision_id: String::new(), verdict, wants_text });
+        for _ in 0..MAX_ROUNDS {
+            let settled = match rule::rule(&identified, bundle)? {
+                Ruling::NeedText => Settled::Unrecorded(Verdict::NeedText),
+                Ruling::Refused(decided) => {
+                    Settled::Recorded { commit: decided.commit(identified), again: None }
+                }
+                Ruling::Ruled(ruled) => self.settle(identified, ruled, patience).await?,
+            };
+            let decided = Instant::now();
+            self.telemetry.phase(Phase::Policy, decided - known);
+            let (commit, again) = match settled {
+                Settled::Recorded { commit, again } => (commit, again),
+                Settled::Unrecorded(verdict) => {
+                    let decision_id = String::new();
+                    return Ok(Turn::Answer(DecisionAnswer { call_id, decision_id, verdict, wants_text }));
+                }
+                Settled::Waits { approval_id, hold } => {
+                    return Ok(Turn::Wait { approval_id, hold, wants_text });
+                }
+            };
+            let committed = self.commit(commit).await;
+            known = Instant::now();
+            self.telemetry.phase(Phase::Commit, known - decided);
+            match (committed, again) {
+                // Another call was faster: this one is decided on what is left.
+                (Err(Fault::Store(StoreError::ApprovalChanged)), Some(again)) => identified = *again,
+                (committed, _) => return commit::answer(call_id, committed?, wants_text).map(Turn::Answer),
             }
-        };
-        let committed = self.commit(commit).await?;
-        self.telemetry.phase(Phase::Commit, decided.elapsed());
-        commit::answer(call_id, committed, wants_text)
+        }
+        Err(StoreError::ApprovalChanged.into())
     }
 
     /// From what the rules say to what is recorded: approvals, then limits. A limit may ask for an approval itself, and
     /// what is approved passes such limits; so there are two rounds at most.
-    async fn settle(&self, identified: Identified, ruled: Ruled<'_>) -> Result<Settled, Fault> {
+    async fn settle(
+        &self,
+        identified: Identified,
+        ruled: Ruled<'_>,
+        patience: Patience,
+    ) -> Result<Settled, Fault> {
         let Ruled { bundle, mut decision } = ruled;
         let mut granted = None;
+        let mut again = None;
         loop {
             if decision.effect == Effect::RequireApproval && granted.is_none() {
-                match self.approve(&identified, bundle, &decision).await? {
+                match self.approve(&identified, bundle, &decision, patience).await? {
                     Approval::Granted(approval) => {
                         granted = Some(approval);
+                        again = Some(Box::new(identified.clone()));
                         // It goes out, if the limits let it.
                         decision.effect = Effect::Allow;
                     }
                     Approval::Refused(refused) => {
-                        return Ok(Settled::Recorded(refused.commit(identified, bundle, decision)));
+                        let again = Some(Box::new(identified.clone()));
+                        let commit = refused.commit(identified, bundle, decision);
+                        return Ok(Settled::Recorded { commit, again });
                     }
-                    Approval::Hold(verdict) => return Ok(Settled::Unrecorded(verdict)),
+                    Approval::Hold { approval_id, hold } => {
+                        return Ok(Settled::Waits { approval_id, hold });
+                    }
                 }
             }
             if decision.effect != Effect::Allow {
                 // An approval that was found is not used up by a call that stays here.
                 let decided = rule::decided(bundle, decision)?;
-                return Ok(Settled::Recorded(decided.commit(identified)));
+                return Ok(Settled::Recorded { commit: decided.commit(identified), again: None });
             }
             match self.reserve(&identified, bundle, decision, granted.is_some()) {
                 Room::Left(reserved, decision) => {
@@ -111,7 +152,7 @@ impl App {
                     if let Some(granted) = granted {
                         granted.go_with(&mut commit);
                     }
-                    return Ok(Settled::Recorded(commit));
+                    return Ok(Settled::Recorded { commit, again });
                 }
                 Room::Exceeded(stricter) => decision = stricter,
             }
@@ -122,9 +163,36 @@ impl App {
 /// What becomes of a question.
 enum Settled {
     /// It has a verdict, which is given once it is durable.
-    Recorded(Commit),
+    Recorded {
+        /// What is committed.
+        commit: Commit,
+        /// To decide afresh with, should the approval that it rests on be gone by then.
+        again: Option<Box<Identified>>,
+    },
     /// Nothing is recorded: the gate asks again.
     Unrecorded(Verdict),
+    /// Nothing is decided: a person may still say yes.
+    Waits {
+        /// To this approval.
+        approval_id: String,
+        /// The call is kept for so long.
+        hold: Duration,
+    },
+}
+
+/// What one round makes of a question.
+enum Turn {
+    /// This is answered.
+    Answer(DecisionAnswer),
+    /// The call is kept waiting.
+    Wait {
+        /// For this approval.
+        approval_id: String,
+        /// For so long.
+        hold: Duration,
+        /// A rule of the active bundle reads text.
+        wants_text: bool,
+    },
 }
 
 fn check(question: &DecisionRequest) -> Result<(), Fault> {

@@ -32,6 +32,7 @@ impl Fault {
             Fault::NoBundle => "no_bundle",
             Fault::Store(StoreError::Overloaded(_)) => "store_overloaded",
             Fault::Store(StoreError::CallIdReused(_)) => "call_id_reused",
+            Fault::Store(StoreError::ApprovalChanged) => "approval_changed",
             Fault::Store(StoreError::Unavailable(_) | StoreError::Closed) => "store_unavailable",
             Fault::Store(StoreError::Inconsistent(_)) | Fault::Inconsistent(_) => "internal",
             Fault::CommitTimeout(_) => "commit_timeout",

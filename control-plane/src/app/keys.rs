@@ -27,7 +27,8 @@ pub struct NewKey {
     pub kind: String,
     /// What to call it, 1 to 128 characters.
     pub name: String,
-    /// The principal that an `aws` key stands for; the name when absent.
+    /// The principal that an `aws` key stands for (the name when absent), or that an `admin` token belongs to: who asks for
+    /// a call may not approve it.
     #[serde(default)]
     pub principal: Option<String>,
     /// The tenant of an `aws` key's principal.
@@ -89,7 +90,7 @@ pub struct KeySummary {
     pub kind: String,
     /// What it is called.
     pub name: String,
-    /// Of an `aws` key.
+    /// Of an `aws` key, and of an `admin` token that was made for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
     /// Of an `aws` key.
@@ -153,7 +154,8 @@ impl KeyRing {
             let (mut random, mut id) = ([0; 32], [0; 6]);
             getrandom::fill(&mut random)?;
             getrandom::fill(&mut id)?;
-            let NewToken { secret, stored } = NewToken::new(kind, &wish.name, &random, &id, now_ms);
+            let NewToken { secret, mut stored } = NewToken::new(kind, &wish.name, &random, &id, now_ms);
+            stored.principal.clone_from(&wish.principal);
             let made = SecretKey {
                 id: stored.id.clone(),
                 kind: wish.kind.clone(),
@@ -204,7 +206,7 @@ impl KeyRing {
             id: token.id,
             kind: token.kind,
             name: token.name,
-            principal: None,
+            principal: token.principal,
             tenant: None,
             created_at_ms: token.created_at_ms,
             revoked_at_ms: token.revoked_at_ms,
@@ -281,9 +283,10 @@ fn check(wish: &NewKey) -> Result<(), KeysError> {
         "data" | "admin" if wish.existing.is_some() => {
             invalid("an existing pair belongs to keys of kind `aws`")
         }
-        "data" | "admin" if wish.principal.is_some() || wish.tenant.is_some() => {
-            invalid("`principal` and `tenant` belong to keys of kind `aws`")
+        "data" if wish.principal.is_some() => {
+            invalid("`principal` belongs to keys of kind `aws` and `admin`")
         }
+        "data" | "admin" if wish.tenant.is_some() => invalid("`tenant` belongs to keys of kind `aws`"),
         "data" | "admin" => Ok(()),
         other => {
             Err(KeysError::Invalid(format!("kind `{other}` is not known; use `data`, `admin` or `aws`")))

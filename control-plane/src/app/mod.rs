@@ -1,5 +1,7 @@
-//! What the control plane does, free of HTTP: decide a call, take outcomes, mark orphans, manage keys.
+//! What the control plane does, free of HTTP: decide a call, take outcomes, mark orphans, manage keys and
+//! approvals.
 
+mod approvals;
 mod call;
 mod chronicle;
 mod decide;
@@ -18,6 +20,7 @@ mod shadow;
 #[cfg(test)]
 mod speed;
 
+pub use approvals::{Answer, AnswerError, Desk, Expiry, NewGrant};
 pub use chronicle::chronicle;
 pub use explain::{ConditionView, Explained, ExplanationView, PartView, RuleView, holds};
 pub use fault::Fault;
@@ -54,6 +57,8 @@ pub struct App {
     pub history: Arc<History>,
     /// Knobs.
     pub settings: Settings,
+    /// What approvals need besides the store.
+    pub desk: Desk,
     probe: health::ProbeCache,
     /// Held while somebody changes bundles over the API.
     rollout: tokio::sync::Mutex<()>,
@@ -105,6 +110,7 @@ impl App {
             limits,
             history,
             settings,
+            desk: Desk::default(),
             probe,
             rollout: tokio::sync::Mutex::default(),
         })

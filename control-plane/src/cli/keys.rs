@@ -50,7 +50,8 @@ enum Command {
         /// What to call it
         #[arg(long)]
         name: String,
-        /// The principal that an `aws` key stands for [default: its name]
+        /// The principal that an `aws` key stands for [default: its name], or that an `admin` token belongs to: nobody
+        /// approves calls of their own
         #[arg(long)]
         principal: Option<String>,
         /// The tenant of that principal

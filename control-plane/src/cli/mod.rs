@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod approvals;
 pub mod audit;
 pub mod certs;
 mod client;
@@ -37,6 +38,8 @@ enum Command {
     /// Show what was decided
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Answer calls that wait for a person
+    Approvals(approvals::Args),
     /// Make, list and revoke tokens and virtual AWS keys
     Keys(keys::Args),
     /// See what is used of the limits
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(*args),
         Command::Audit(command) => audit::run(command),
+        Command::Approvals(args) => return approvals::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Limits(command) => limits::run(command),
         Command::Policy(command) => return policy::run(command),

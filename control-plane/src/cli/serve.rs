@@ -54,8 +54,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None if default.exists() => RawConfig::from_file(default)?,
         None => RawConfig::default(),
     };
-    let secrets = Secrets::from_env(|name| std::env::var(name).ok());
-    crate::serve::run(Config::check(args.options.or(file), secrets)?)
+    let raw = args.options.or(file);
+    let variable = |name: &str| std::env::var(name).ok();
+    let secrets = Secrets::from_env(variable).with_named(&raw, variable);
+    crate::serve::run(Config::check(raw, secrets)?)
 }
 
 fn log_to_stderr(filter: &str, format: LogFormat) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ use crate::app::Settings;
 use crate::bundle::{BundleKey, Trust};
 use crate::http::Address;
 use crate::tokens::{Kind, sha256};
+use crate::webhooks::{Webhook, WebhookError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,10 @@ pub struct Config {
     pub tokens: Vec<(Kind, String, [u8; 32])>,
     /// The master key, in base64, and where it came from; `None`: the file in the data directory.
     pub master_key: Option<(String, String)>,
+    /// Where people answer approvals; `{id}` stands for the approval's id.
+    pub approvals_link: Option<String>,
+    /// Who is told of approvals.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// A configuration that makes no sense.
@@ -68,6 +73,9 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// A webhook makes no sense.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
 }
 
 /// Shortest token taken from a file or the environment.
@@ -125,6 +133,15 @@ impl Config {
             (None, Some(file)) => Some((read(&file)?, file.display().to_string())),
             (None, None) => None,
         };
+        let mut webhooks: Vec<Webhook> = Vec::new();
+        for webhook in raw.webhooks.unwrap_or_default() {
+            let webhook = Webhook::check(webhook, &|name| secrets.named.get(name).cloned())?;
+            if webhooks.iter().any(|other| other.name == webhook.name) {
+                let reason = format!("two are called `{}`", webhook.name);
+                return Err(ConfigError::Value { key: "webhooks", reason });
+            }
+            webhooks.push(webhook);
+        }
         Ok(Config {
             data_addr: address("data_addr", raw.data_addr, "127.0.0.1:8181")?,
             admin_addr: address("admin_addr", raw.admin_addr, "127.0.0.1:8180")?,
@@ -136,6 +153,8 @@ impl Config {
             settings,
             tokens,
             master_key,
+            approvals_link: raw.approvals_link,
+            webhooks,
         })
     }
 }
@@ -166,19 +185,24 @@ fn duration(key: &'static str, text: Option<String>, default: Duration) -> Resul
     let Some(text) = text else {
         return Ok(default);
     };
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text.get(digits.len()..) {
-        Some("ms") => 1,
-        Some("s") => 1_000,
-        Some("m") => 60_000,
-        Some("h") => 3_600_000,
-        _ => 0,
-    };
-    let ms = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).filter(|ms| *ms > 0);
-    ms.map(Duration::from_millis).ok_or_else(|| ConfigError::Value {
+    duration_ms(&text).map(Duration::from_millis).ok_or_else(|| ConfigError::Value {
         key,
         reason: format!("`{text}` is no duration; write a whole number and ms, s, m or h, such as 15m"),
     })
+}
+
+/// `250ms`, `4s`, `15m`, `1h`, `7d` in milliseconds; not zero.
+pub(crate) fn duration_ms(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..)? {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit).filter(|ms| *ms > 0)
 }
 
 fn hash_token(key: &'static str, text: &str) -> Result<[u8; 32], ConfigError> {

@@ -1,8 +1,10 @@
 //! What one source says.
 
 use super::ConfigError;
+use crate::webhooks::RawWebhook;
 use clap::Args;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What one source (flags and environment, or the file) says; `None` where it says nothing.
@@ -74,6 +76,14 @@ pub struct RawConfig {
     /// The key that seals virtual AWS keys: 32 bytes in base64 [default: master.key in the data directory, made if absent]
     #[arg(long, value_name = "FILE", env = "PORTCULLIS_MASTER_KEY_FILE")]
     pub master_key_file: Option<PathBuf>,
+
+    /// Where people answer approvals, shown to who makes the call; `{id}` stands for the approval's id
+    #[arg(long, value_name = "URL", env = "PORTCULLIS_APPROVALS_LINK")]
+    pub approvals_link: Option<String>,
+
+    /// Who is told of approvals; in the file only
+    #[arg(skip)]
+    pub webhooks: Option<Vec<RawWebhook>>,
 }
 
 /// Secrets that come through the environment only: a flag would show in the list of processes.
@@ -85,6 +95,8 @@ pub struct Secrets {
     pub admin_token: Option<String>,
     /// `PORTCULLIS_MASTER_KEY`.
     pub master_key: Option<String>,
+    /// Whatever variables the file names.
+    pub named: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -102,7 +114,18 @@ impl Secrets {
             data_token: variable("PORTCULLIS_BOOTSTRAP_DATA_TOKEN"),
             admin_token: variable("PORTCULLIS_BOOTSTRAP_ADMIN_TOKEN"),
             master_key: variable("PORTCULLIS_MASTER_KEY"),
+            named: BTreeMap::new(),
         }
+    }
+
+    /// The same, with the variables that the webhooks of `raw` name.
+    #[must_use]
+    pub fn with_named(mut self, raw: &RawConfig, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let webhooks = raw.webhooks.iter().flatten();
+        for name in webhooks.flat_map(|webhook| [&webhook.url_env, &webhook.secret_env]).flatten() {
+            self.named.extend(variable(name).map(|value| (name.clone(), value)));
+        }
+        self
     }
 }
 
@@ -147,6 +170,8 @@ impl RawConfig {
             data_token_sha256: self.data_token_sha256.or(other.data_token_sha256),
             admin_token_sha256: self.admin_token_sha256.or(other.admin_token_sha256),
             master_key_file: self.master_key_file.or(other.master_key_file),
+            approvals_link: self.approvals_link.or(other.approvals_link),
+            webhooks: self.webhooks.or(other.webhooks),
         }
     }
 }

@@ -18,10 +18,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Most decisions on a page.
-const MAX_LIMIT: u32 = 1_000;
-const DEFAULT_LIMIT: u32 = 100;
+pub(super) const MAX_LIMIT: u32 = 1_000;
+pub(super) const DEFAULT_LIMIT: u32 = 100;
 /// Longest wait for something new, seconds.
-const MAX_WAIT: u64 = 30;
+pub(super) const MAX_WAIT: u64 = 30;
 
 /// Which decisions.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]

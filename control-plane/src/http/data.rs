@@ -10,7 +10,8 @@ use portcullis_protocol::{DecisionAnswer, DecisionRequest, OutcomeAck, OutcomeBa
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Decides a call. Its record is durable before this answers, unless the verdict is `need_text`.
+/// Decides a call. Its record is durable before this answers, unless the verdict is `need_text` or `hold`. A question with
+/// `held` is answered when a person has answered, or when the time is up.
 #[utoipa::path(
     post, path = "/v1/decisions", tag = "data plane", security(("data" = [])),
     request_body = DecisionRequest,
@@ -30,8 +31,12 @@ pub(super) async fn decide(
         json::parse(&bytes).inspect_err(|_| app.telemetry.fault("bad_question"))?;
     drop(bytes);
     app.telemetry.phase(Phase::Parse, started.elapsed());
+    // A person takes longer than any bucket.
+    let waits = question.held.is_some();
     let answer = app.decide(question).await?;
-    app.telemetry.phase(Phase::Total, started.elapsed());
+    if !waits {
+        app.telemetry.phase(Phase::Total, started.elapsed());
+    }
     Ok(Json(answer))
 }
 

@@ -35,6 +35,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let flag = |yes: bool| if yes { 1.0 } else { 0.0 };
     let count = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
     app.telemetry.gauge("portcullis_store_writable", flag(app.store.trouble().is_none()));
+    let pending = u64::try_from(app.store.live().pending()).unwrap_or(u64::MAX);
+    app.telemetry.gauge("portcullis_approvals_pending", count(pending));
     app.telemetry.gauge("portcullis_bundle_loaded", flag(bundle.loaded));
     app.telemetry.gauge("portcullis_bundle_generation", count(bundle.generation));
     app.telemetry.gauge("portcullis_bundle_rules", count(u64::try_from(bundle.rules).unwrap_or(u64::MAX)));

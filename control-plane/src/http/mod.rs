@@ -1,6 +1,7 @@
 //! The HTTP surface: two routers, one for gates and one for people. Nothing here decides anything.
 
 mod admin;
+mod approvals;
 mod auth;
 mod bundles;
 mod data;
@@ -16,6 +17,7 @@ mod tests;
 mod time;
 mod view;
 
+pub use approvals::{ApprovalView, ApprovalsPage, GrantList, GrantView};
 pub use bundles::{BundleList, FileView, UploadView, VersionDetail, VersionView};
 pub use limits::LimitsPage;
 pub use listen::{Address, Listener, serve};
@@ -57,6 +59,12 @@ pub fn admin_api(app: Arc<App>) -> Router {
         .route("/v1/events", get(admin::events))
         .merge(bundles::router())
         .route("/v1/limits", get(limits::limits))
+        .route("/v1/approvals", get(approvals::list))
+        .route("/v1/approvals/{id}", get(approvals::show))
+        .route("/v1/approvals/{id}/approve", post(approvals::approve))
+        .route("/v1/approvals/{id}/deny", post(approvals::deny))
+        .route("/v1/grants", get(approvals::grants).post(approvals::grant))
+        .route("/v1/grants/{id}", delete(approvals::revoke))
         .route("/v1/keys", get(admin::list_keys).post(admin::create_key))
         .route("/v1/keys/{id}", delete(admin::revoke_key))
         .route("/healthz", get(health::healthz))

@@ -87,7 +87,7 @@ pub(super) struct EventView {
     seq: u64,
     /// RFC 3339, UTC.
     time: String,
-    /// `admin`, `bundle` or `gap`.
+    /// `admin`, `bundle`, `gap` or `approval`.
     kind: String,
     /// Who did it: a token's name, a gate's node id, `cli`, `portcullis`.
     actor: String,

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// This `call_id` belongs to another question.
     #[error("call id `{0}` was already used for a different call")]
     CallIdReused(String),
+    /// The approval that the decision rests on is no longer what it was: decide afresh.
+    #[error("the approval of this call has changed meanwhile")]
+    ApprovalChanged,
     /// Something that should not be: a bug, or a store that somebody edited.
     #[error("the store and the program disagree: {0}")]
     Inconsistent(String),

@@ -4,19 +4,25 @@
 //! `kill -9` and a power cut. When it is `Err`, the caller must act as if nothing was recorded, which for a decision
 //! means: refuse the call. See docs/decisions/0002-storage.md for why SQLite, and how.
 
+mod approvals;
 mod book;
 mod bundles;
 mod error;
 mod id;
+mod live;
 mod query;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use approvals::{
+    ApprovalChange, ApprovalQuery, Approvals, Attempt, Delivery, StoredApproval, Subscription,
+};
 pub use book::{Backlog, Book, Held};
 pub use bundles::{BundleAct, BundleChange, BundleVersion, PinChange};
 pub use error::{OpenError, StoreError};
 pub use id::{Seq, Sequence};
+pub use live::Live;
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 pub use sqlite::{Records, SqliteOptions, SqliteStore};
 
@@ -36,11 +42,13 @@ pub struct Commit {
     pub record: DecisionRecord,
     /// What is held for the call: told when the record stands, dropped when there is none.
     pub held: Vec<Box<dyn Held>>,
+    /// What happens to the approval that the decision rests on, or asks for.
+    pub approval: Option<ApprovalChange>,
 }
 
 impl From<DecisionRecord> for Commit {
     fn from(record: DecisionRecord) -> Self {
-        Commit { record, held: Vec::new() }
+        Commit { record, held: Vec::new(), approval: None }
     }
 }
 
@@ -97,6 +105,8 @@ pub enum EventKind {
     Bundle,
     /// A gate let calls out without a record, or lost outcomes.
     Gap,
+    /// An approval or a grant changed.
+    Approval,
 }
 
 impl EventKind {
@@ -107,6 +117,7 @@ impl EventKind {
             EventKind::Admin => "admin",
             EventKind::Bundle => "bundle",
             EventKind::Gap => "gap",
+            EventKind::Approval => "approval",
         }
     }
 }
@@ -122,6 +133,8 @@ pub struct StoredToken {
     pub name: String,
     /// SHA-256 of the token.
     pub sha256: [u8; 32],
+    /// The principal that it belongs to, where it was made for one: who asks for a call may not approve it.
+    pub principal: Option<String>,
     /// Unix milliseconds.
     pub created_at_ms: u64,
     /// Unix milliseconds; `None` while it is good.
@@ -161,12 +174,13 @@ pub struct StoredKeys {
 /// # Errors
 /// All methods: [`StoreError::Overloaded`] when too much is queued, [`StoreError::Unavailable`] when the medium does
 /// not take or give the data (full, locked, broken); both pass by themselves, and neither is an allowed call.
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Approvals + Send + Sync + std::fmt::Debug {
     /// Records a decision. The store gives it its id and time. The same question asked again (same `call_id`, same
     /// content) gives the recorded verdict.
     ///
     /// # Errors
-    /// [`StoreError::CallIdReused`] when the `call_id` was recorded with another question.
+    /// [`StoreError::CallIdReused`] when the `call_id` was recorded with another question;
+    /// [`StoreError::ApprovalChanged`] when its approval is no longer what the decision rests on, and nothing was recorded.
     fn commit(&self, commit: Commit) -> Pending<'_, Committed>;
 
     /// Records a decision that nothing else goes with, see [`Store::commit`].

@@ -138,7 +138,7 @@ pub struct StoredEvent {
     pub seq: u64,
     /// Unix milliseconds.
     pub at_ms: u64,
-    /// `admin`, `bundle` or `gap`.
+    /// `admin`, `bundle`, `gap` or `approval`.
     pub kind: String,
     /// Who did it.
     pub actor: String,

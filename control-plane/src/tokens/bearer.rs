@@ -52,6 +52,7 @@ impl NewToken {
             kind: kind.as_str().to_owned(),
             name: name.to_owned(),
             sha256: sha256(secret.as_bytes()),
+            principal: None,
             created_at_ms: now_ms,
             revoked_at_ms: None,
         };
@@ -70,6 +71,8 @@ impl std::fmt::Debug for NewToken {
 pub struct Caller {
     /// The token's name, for records.
     pub name: Arc<str>,
+    /// The principal that the token belongs to, where it was made for one.
+    pub principal: Option<Arc<str>>,
 }
 
 /// Why a request is turned away.
@@ -91,6 +94,7 @@ struct Entry {
     kind: Kind,
     sha256: [u8; 32],
     name: Arc<str>,
+    principal: Option<Arc<str>>,
 }
 
 /// Every good token. Reading takes no lock.
@@ -106,8 +110,10 @@ impl Tokens {
     /// Starts with tokens given by their SHA-256, such as Kubernetes secrets.
     #[must_use]
     pub fn with_fixed(fixed: impl IntoIterator<Item = (Kind, String, [u8; 32])>) -> Self {
-        let fixed =
-            fixed.into_iter().map(|(kind, name, sha256)| Entry { kind, sha256, name: name.into() }).collect();
+        let fixed = fixed
+            .into_iter()
+            .map(|(kind, name, sha256)| Entry { kind, sha256, name: name.into(), principal: None })
+            .collect();
         Tokens { fixed, stored: ArcSwap::default() }
     }
 
@@ -116,7 +122,8 @@ impl Tokens {
         let good = stored.iter().filter(|token| token.revoked_at_ms.is_none());
         let entries = good.filter_map(|token| {
             let kind = Kind::parse(&token.kind)?;
-            Some(Entry { kind, sha256: token.sha256, name: token.name.as_str().into() })
+            let principal = token.principal.as_deref().map(Arc::from);
+            Some(Entry { kind, sha256: token.sha256, name: token.name.as_str().into(), principal })
         });
         self.stored.store(Arc::new(entries.collect()));
     }
@@ -142,7 +149,9 @@ impl Tokens {
             }
         }
         match found {
-            Some(entry) if entry.kind == kind => Ok(Caller { name: Arc::clone(&entry.name) }),
+            Some(entry) if entry.kind == kind => {
+                Ok(Caller { name: Arc::clone(&entry.name), principal: entry.principal.clone() })
+            }
             Some(_) => Err(Denied::WrongKind),
             None => Err(Denied::Unknown),
         }

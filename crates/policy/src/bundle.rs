@@ -2,7 +2,7 @@
 
 use crate::approval::ApprovalDefaults;
 use crate::cedar::Cedar;
-use crate::charge::{Estimate, Limit};
+use crate::charge::{Estimate, LIMIT_PREFIX, Limit};
 use crate::decision::Effect;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::directory::Directory;
@@ -236,6 +236,19 @@ impl Bundle {
     #[must_use]
     pub fn approval_defaults(&self) -> &ApprovalDefaults {
         &self.approvals
+    }
+
+    /// What an approval is like that this rule, Cedar policy (`cedar/<@id>`) or limit (`limit/<id>`) asks for; `None` when
+    /// none of that id asks for one.
+    #[must_use]
+    pub fn approval_of(&self, id: &str) -> Option<ApprovalDefaults> {
+        if let Some(id) = id.strip_prefix(LIMIT_PREFIX) {
+            let asks = |limit: &LimitSpec| limit.id == id && limit.action == Effect::RequireApproval;
+            return self.limits().iter().any(|limit| asks(limit)).then(|| self.approvals.clone());
+        }
+        let mut rules = self.rules.iter().chain(self.cedar.iter().flat_map(Cedar::rules));
+        let rule = rules.find(|rule| rule.id == id && rule.effect == Effect::RequireApproval)?;
+        Some(rule.approval.as_deref().cloned().unwrap_or_default().over(&self.approvals))
     }
 
     /// What loads but deserves a look.

@@ -7,6 +7,7 @@ use portcullis_policy::{Assurance, Bundle, Call, Claim, Principal};
 use portcullis_protocol::{DecisionRequest, Entrance};
 
 /// A question taken apart, with its caller known.
+#[derive(Clone)]
 pub(super) struct Identified {
     /// What policy sees.
     pub(super) call: Call,

@@ -1,6 +1,7 @@
 //! The HTTP surface, by `oneshot`: no socket is opened.
 
 mod admin;
+mod approvals;
 mod bundles;
 mod data;
 mod history;

@@ -1,18 +1,31 @@
-//! Writing one decision, with what is held for it.
+//! Writing one decision, with what is held for it and what becomes of its approval.
 
+use super::approvals::Ledger;
 use super::statements::{self, Row};
 use super::writer::{Books, Failed, Task};
-use crate::storage::{Committed, Held, StoreError};
+use crate::storage::live::{Changes, Live};
+use crate::storage::{ApprovalChange, Committed, Held, StoreError, Subscription};
+use arc_swap::ArcSwap;
 use rusqlite::Connection;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// A decision on its way to the disk. Dropped without a record, it gives back what is held.
 pub(super) struct Decide {
     row: Row,
     held: Vec<Box<dyn Held>>,
+    approving: Option<Approving>,
     books: Books,
-    committed: Option<Committed>,
+    committed: Option<Result<Committed, StoreError>>,
+    changes: Changes,
     reply: oneshot::Sender<Result<Committed, StoreError>>,
+}
+
+/// What becomes of the approval that a decision rests on.
+pub(super) struct Approving {
+    pub(super) change: ApprovalChange,
+    pub(super) live: Arc<Live>,
+    pub(super) subscriptions: Arc<ArcSwap<Vec<Subscription>>>,
 }
 
 impl Decide {
@@ -20,18 +33,32 @@ impl Decide {
     pub(super) fn task(
         row: Row,
         held: Vec<Box<dyn Held>>,
+        approving: Option<Approving>,
         books: Books,
     ) -> (Box<dyn Task>, oneshot::Receiver<Result<Committed, StoreError>>) {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Decide { row, held, books, committed: None, reply }), answer)
+        let (committed, changes) = (None, Changes::default());
+        (Box::new(Decide { row, held, approving, books, committed, changes, reply }), answer)
+    }
+
+    /// The approval first: where it is gone nothing is written, and the rest of the group goes on.
+    fn write(&mut self, conn: &Connection) -> Result<Result<Committed, StoreError>, Failed> {
+        let Some(Approving { change, subscriptions, .. }) = &self.approving else {
+            return self.row.insert(conn).map(Ok);
+        };
+        self.changes = Changes::default();
+        let subscriptions = subscriptions.load();
+        let mut ledger = Ledger { conn, subscriptions: &subscriptions, changes: &mut self.changes };
+        self.row.insert_with(change, &mut ledger)
     }
 }
 
 impl Task for Decide {
     fn run(&mut self, conn: &Connection) -> Result<(), Failed> {
-        let committed = self.row.insert(conn)?;
+        let committed = self.write(conn)?;
         // Nobody will tell again what came before its decision.
-        if !self.held.is_empty()
+        if let Ok(committed) = &committed
+            && !self.held.is_empty()
             && !committed.repeated
             && let Some(outcome) = statements::outcome(conn, self.row.call_id())?
         {
@@ -46,8 +73,11 @@ impl Task for Decide {
     }
 
     fn answer(self: Box<Self>, result: Result<(), StoreError>) {
-        let Decide { held, committed, reply, .. } = *self;
-        let result = result.and_then(|()| committed.ok_or(StoreError::Closed));
+        let Decide { held, approving, committed, changes, reply, .. } = *self;
+        if let (Ok(()), Some(approving)) = (&result, approving) {
+            approving.live.apply(changes);
+        }
+        let result = result.and_then(|()| committed.unwrap_or(Err(StoreError::Closed)));
         // Before the answer: whoever has it may rely on it.
         match &result {
             Ok(committed) => held.into_iter().for_each(|held| held.recorded(committed)),

@@ -8,9 +8,12 @@
 //! decisions() ──▶ read connection (a snapshot; never waits for the writer)
 //! ```
 
+mod approvals;
 mod bundles;
+mod change;
 mod checkpoint;
 mod decide;
+mod deliveries;
 mod history;
 mod limits;
 mod lock;
@@ -24,12 +27,17 @@ use super::error::{OpenError, StoreError};
 use super::id::{self, Seq, Sequence};
 use super::query::{Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 use super::{
-    Book, BundleAct, BundleChange, BundleVersion, Commit, Committed, Event, Pending, Reaped, Store,
-    StoredAwsKey, StoredKeys, StoredLimits, StoredSeen, StoredToken,
+    ApprovalQuery, Approvals, Attempt, Book, BundleAct, BundleChange, BundleVersion, Commit, Committed,
+    Delivery, Event, Live, Pending, Reaped, Store, StoredApproval, StoredAwsKey, StoredKeys, StoredLimits,
+    StoredSeen, StoredToken, Subscription,
 };
 use crate::clock;
-use decide::Decide;
+use approvals::Ledger;
+use arc_swap::ArcSwap;
+use change::Change;
+use decide::{Approving, Decide};
 use lock::DirectoryLock;
+use portcullis_approvals::{Approval, ApprovalError, Approver, Grant, Step};
 use portcullis_audit::OutcomeRecord;
 use read::Readers;
 use rusqlite::Connection;
@@ -98,6 +106,8 @@ pub struct SqliteStore {
     entry: Mutex<Entry>,
     readers: Arc<Readers>,
     newest: watch::Receiver<Seq>,
+    live: Arc<Live>,
+    subscriptions: Arc<ArcSwap<Vec<Subscription>>>,
     trouble: Trouble,
     capacity: usize,
     books: Books,
@@ -131,6 +141,12 @@ impl SqliteStore {
         let mut conn = options.connect().map_err(sqlite)?;
         schema::migrate(&mut conn, &directory)?;
         let newest: Seq = conn.query_row(statements::NEWEST, [], |row| row.get(0)).map_err(sqlite)?;
+        let live = Arc::new(Live::default());
+        let unreadable = |error: StoreError| OpenError::Io {
+            path: directory.clone(),
+            source: std::io::Error::other(error),
+        };
+        live.apply(approvals::live(&conn).map_err(unreadable)?);
         let (notify, watch) = watch::channel(newest);
         let trouble = Trouble::default();
         let (queue, tasks) = std::sync::mpsc::sync_channel(options.queue);
@@ -143,6 +159,8 @@ impl SqliteStore {
             entry: Mutex::new(Entry { sequence: Sequence::after(newest), queue: Some(queue) }),
             readers,
             newest: watch,
+            live,
+            subscriptions: Arc::default(),
             trouble,
             capacity,
             books,
@@ -158,6 +176,23 @@ impl SqliteStore {
         F: FnMut(&Connection) -> Result<T, writer::Failed> + Send + 'static,
     {
         let (task, answer) = Write::task(work);
+        let queued = {
+            let entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            self.send(&entry, task)
+        };
+        Box::pin(settle(queued, answer))
+    }
+
+    /// The same for a write that changes approvals; see [`Change`] for `keep`.
+    fn change<T, F>(&self, keep: bool, mut work: F) -> Pending<'_, T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Ledger<'_>) -> Result<T, writer::Failed> + Send + 'static,
+    {
+        let subscriptions = Arc::clone(&self.subscriptions);
+        let (task, answer) = Change::task(Arc::clone(&self.live), keep, move |conn, changes| {
+            work(&mut Ledger { conn, subscriptions: &subscriptions.load(), changes })
+        });
         let queued = {
             let entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
             self.send(&entry, task)
@@ -216,7 +251,7 @@ impl Drop for SqliteStore {
 
 impl Store for SqliteStore {
     fn commit(&self, commit: Commit) -> Pending<'_, Committed> {
-        let Commit { mut record, held } = commit;
+        let Commit { mut record, held, approval } = commit;
         let mut random = [0; 8];
         if let Err(error) = getrandom::fill(&mut random) {
             let error = StoreError::Unavailable(format!("no randomness for a decision id: {error}"));
@@ -229,7 +264,12 @@ impl Store for SqliteStore {
             record.decided_at_ms = id::time_of(seq);
             match Row::new(seq, record) {
                 Ok(row) => {
-                    let (task, answer) = Decide::task(row, held, self.books.clone());
+                    let approving = approval.map(|change| Approving {
+                        change,
+                        live: Arc::clone(&self.live),
+                        subscriptions: Arc::clone(&self.subscriptions),
+                    });
+                    let (task, answer) = Decide::task(row, held, approving, self.books.clone());
                     (self.send(&entry, task), answer)
                 }
                 Err(error) => (Err(error), oneshot::channel().1),
@@ -371,6 +411,70 @@ impl Store for SqliteStore {
 
     fn trouble(&self) -> Option<String> {
         self.trouble.get()
+    }
+}
+
+impl Approvals for SqliteStore {
+    fn live(&self) -> &Live {
+        &self.live
+    }
+
+    fn ask(&self, approval: Approval) -> Pending<'_, Arc<Approval>> {
+        let approval = Arc::new(approval);
+        self.change(false, move |ledger| match ledger.ask(&approval)? {
+            Some(live) => Ok(Arc::new(live)),
+            None => Ok(Arc::clone(&approval)),
+        })
+    }
+
+    fn step(&self, id: String, step: Step, at_ms: u64) -> Pending<'_, Result<Approval, ApprovalError>> {
+        self.change(true, move |ledger| ledger.step(&id, &step, at_ms))
+    }
+
+    fn expire(&self, at_ms: u64, limit: u32) -> Pending<'_, bool> {
+        self.change(true, move |ledger| ledger.expire(at_ms, limit))
+    }
+
+    fn approvals(&self, query: ApprovalQuery) -> Pending<'_, Vec<StoredApproval>> {
+        self.read(move |conn| approvals::approvals(conn, &query))
+    }
+
+    fn approval(&self, id: String) -> Pending<'_, Option<StoredApproval>> {
+        self.read(move |conn| approvals::approval(conn, &id))
+    }
+
+    fn add_grant(&self, grant: Grant) -> Pending<'_, ()> {
+        self.change(true, move |ledger| ledger.add_grant(&grant))
+    }
+
+    fn revoke_grant(
+        &self,
+        id: String,
+        by: Approver,
+        at_ms: u64,
+    ) -> Pending<'_, Result<Grant, ApprovalError>> {
+        self.change(true, move |ledger| ledger.revoke_grant(&id, &by, at_ms))
+    }
+
+    fn grants(&self, limit: u32) -> Pending<'_, Vec<Grant>> {
+        self.read(move |conn| approvals::grants(conn, limit))
+    }
+
+    fn subscribe(&self, subscriptions: Vec<Subscription>) {
+        self.subscriptions.store(Arc::new(subscriptions));
+    }
+
+    fn deliveries(
+        &self,
+        webhook: String,
+        now_ms: u64,
+        limit: u32,
+    ) -> Pending<'_, (Vec<Delivery>, Option<u64>)> {
+        self.read(move |conn| deliveries::due(conn, &webhook, now_ms, limit))
+    }
+
+    fn attempted(&self, delivery: String, attempt: Attempt) -> Pending<'_, ()> {
+        self.write(move |conn| deliveries::attempted(conn, &delivery, &attempt))
     }
 }
 

@@ -206,7 +206,7 @@ pub(super) fn events(
 pub(super) fn keys(conn: &Connection) -> Result<StoredKeys, StoreError> {
     let mut keys = StoredKeys::default();
     let mut statement = conn.prepare(
-        "SELECT id, kind, name, sha256, created_at, revoked_at FROM tokens ORDER BY created_at, id",
+        "SELECT id, kind, name, sha256, principal, created_at, revoked_at FROM tokens ORDER BY created_at, id",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -215,8 +215,9 @@ pub(super) fn keys(conn: &Connection) -> Result<StoredKeys, StoreError> {
             kind: row.get(1)?,
             name: row.get(2)?,
             sha256: row.get(3)?,
-            created_at_ms: unsigned(row.get(4)?),
-            revoked_at_ms: row.get::<_, Option<i64>>(5)?.map(unsigned),
+            principal: row.get(4)?,
+            created_at_ms: unsigned(row.get(5)?),
+            revoked_at_ms: row.get::<_, Option<i64>>(6)?.map(unsigned),
         });
     }
     let mut statement = conn.prepare(

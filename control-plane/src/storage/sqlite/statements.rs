@@ -1,9 +1,10 @@
 //! What the writer executes. Each function runs inside the transaction of its group.
 
+use super::approvals::Ledger;
 use super::writer::Failed;
 use crate::clock;
 use crate::storage::id::{self, Seq};
-use crate::storage::{Committed, Event, Reaped, StoreError, StoredAwsKey, StoredToken};
+use crate::storage::{ApprovalChange, Committed, Event, Reaped, StoreError, StoredAwsKey, StoredToken};
 use portcullis_audit::{DecisionRecord, OutcomeRecord, OutcomeState, SCHEMA, VerdictKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -72,6 +73,25 @@ impl Row {
                 self.session
             ])?;
         if inserted == 1 { Ok(self.committed.clone()) } else { self.recorded(conn) }
+    }
+
+    /// The same, together with a change of an approval. The same question asked again changes nothing; what the store does
+    /// not allow any more leaves nothing behind.
+    pub(super) fn insert_with(
+        &self,
+        change: &ApprovalChange,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Result<Committed, StoreError>, Failed> {
+        let conn = ledger.conn;
+        let asked_before =
+            conn.prepare_cached("SELECT 1 FROM decisions WHERE call_id = ?1")?.exists([&self.call_id])?;
+        if asked_before {
+            return self.recorded(conn).map(Ok);
+        }
+        if !ledger.change(change, &self.call_id)? {
+            return Ok(Err(StoreError::ApprovalChanged));
+        }
+        self.insert(conn).map(Ok)
     }
 
     /// What is recorded for this call already. Another question under the same name gets no answer: it could take an
@@ -175,9 +195,16 @@ pub(super) fn reap(
 
 pub(super) fn add_token(conn: &Connection, token: &StoredToken) -> Result<(), Failed> {
     conn.prepare_cached(
-        "INSERT INTO tokens (id, kind, name, sha256, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO tokens (id, kind, name, sha256, principal, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![token.id, token.kind, token.name, token.sha256, signed(token.created_at_ms)])?;
+    .execute(params![
+        token.id,
+        token.kind,
+        token.name,
+        token.sha256,
+        token.principal,
+        signed(token.created_at_ms)
+    ])?;
     Ok(())
 }
 

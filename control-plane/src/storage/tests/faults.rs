@@ -135,6 +135,7 @@ fn the_schema_refuses_what_cannot_be() {
     drop(open(dir.path()));
     let conn = rusqlite::Connection::open(dir.path().join("portcullis.db")).unwrap();
     let insert = "INSERT INTO decisions (seq, call_id, principal, operation, verdict, record) VALUES";
+    let ask = "INSERT INTO approvals (id, digest, rule, principal, state, live, due, record) VALUES";
     let cases = [
         format!("{insert} (1, 'c', 'p', 'o', 'maybe', '{{}}')"),
         format!("{insert} (1, '', 'p', 'o', 'allow', '{{}}')"),
@@ -143,8 +144,17 @@ fn the_schema_refuses_what_cannot_be() {
         "INSERT INTO outcomes VALUES ('c', 'pending', 0, '{}')".to_owned(),
         "INSERT INTO events (at, kind, actor, detail) VALUES (0, 'rumour', 'a', '{}')".to_owned(),
         "INSERT INTO events (at, kind, actor, detail) VALUES (0, 'gap', 'a', 'not json')".to_owned(),
-        "INSERT INTO tokens VALUES ('t', 'root', 'n', zeroblob(32), 0, NULL)".to_owned(),
-        "INSERT INTO tokens VALUES ('t', 'data', 'n', zeroblob(31), 0, NULL)".to_owned(),
+        "INSERT INTO tokens VALUES ('t', 'root', 'n', zeroblob(32), 0, NULL, NULL)".to_owned(),
+        "INSERT INTO tokens VALUES ('t', 'data', 'n', zeroblob(31), 0, NULL, NULL)".to_owned(),
+        format!("{ask} ('a', '{}', 'r', 'p', 'maybe', 1, 0, '{{}}')", "0".repeat(64)),
+        format!("{ask} ('a', 'short', 'r', 'p', 'pending', 1, 0, '{{}}')"),
+        format!(
+            "{ask} ('a', '{0}', 'r', 'p', 'pending', 1, 0, '{{}}'); {ask} ('b', '{0}', 'r', 'p', 'approved', 1, 0, '{{}}')",
+            "0".repeat(64)
+        ),
+        "INSERT INTO grants (id, rule, principal, uses_left, live, expires_at, record)
+         VALUES ('g', 'r', 'p', -1, 1, 0, '{}')"
+            .to_owned(),
     ];
     for sql in &cases {
         let error = conn.execute_batch(sql).expect_err(sql).to_string();

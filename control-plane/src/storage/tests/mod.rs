@@ -1,17 +1,26 @@
 //! One body of tests for every store (there is one so far), and the faults that only a file can have.
 
+mod approvals;
 mod commits;
 mod faults;
 mod reading;
 
-use super::{SqliteOptions, SqliteStore, Store};
+use super::{OpenError, SqliteOptions, SqliteStore, Store};
 use portcullis_audit::{
     DecisionRecord, Model, OutcomeRecord, OutcomeState, Principal, Request, SCHEMA, Verdict, VerdictKind,
 };
 use std::path::Path;
 
+/// Opens a store, perhaps one that was open a moment ago. A process that another test starts just then holds the lock too,
+/// until it has become its program.
 fn open(directory: &Path) -> SqliteStore {
-    SqliteStore::open(SqliteOptions::new(directory)).unwrap()
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        match SqliteStore::open(SqliteOptions::new(directory)) {
+            Err(OpenError::InUse(_)) if std::time::Instant::now() < deadline => std::thread::yield_now(),
+            result => return result.unwrap(),
+        }
+    }
 }
 
 fn decision(call_id: &str, kind: VerdictKind) -> DecisionRecord {

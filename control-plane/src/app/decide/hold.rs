@@ -1,0 +1,66 @@
+//! Calls that wait for a person: the gate asks, is told to keep the call, asks again, and this second question is answered
+//! when the person has answered, or when the time is up.
+
+use super::{App, Fault, Turn};
+use portcullis_protocol::{DecisionAnswer, DecisionRequest, Verdict};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Whether a call may go on waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as its rule says.
+    Waits,
+    /// It has waited long enough.
+    Over,
+}
+
+impl App {
+    /// The first question of a call.
+    pub(super) async fn decide_first(&self, question: DecisionRequest) -> Result<DecisionAnswer, Fault> {
+        let call_id = question.call_id.clone();
+        match self.decide_once(question, Patience::Waits).await? {
+            Turn::Answer(answer) => Ok(answer),
+            Turn::Wait { approval_id, hold, wants_text } => {
+                let until = self.desk.holds.until(&call_id, hold);
+                let seconds = seconds_until(until);
+                let verdict = Verdict::Hold { approval_id, seconds };
+                Ok(DecisionAnswer { call_id, decision_id: String::new(), verdict, wants_text })
+            }
+        }
+    }
+
+    /// The second question: it waits. Each time that something has happened to the approval it is decided afresh, on the
+    /// bundle of that moment; so it does not matter which approval the gate says it waits for.
+    pub(super) async fn decide_held(&self, question: DecisionRequest) -> Result<DecisionAnswer, Fault> {
+        let mut until = None;
+        loop {
+            let over = until.is_some_and(|until| Instant::now() >= until);
+            let patience = if over { Patience::Over } else { Patience::Waits };
+            match self.decide_once(question.clone(), patience).await? {
+                Turn::Answer(answer) => {
+                    self.desk.holds.forget(&question.call_id);
+                    return Ok(answer);
+                }
+                Turn::Wait { approval_id, hold, .. } => {
+                    let until = *until.get_or_insert_with(|| self.desk.holds.until(&question.call_id, hold));
+                    self.wait(&approval_id, until).await;
+                }
+            }
+        }
+    }
+
+    /// Waits until the approval is no longer pending, or something else has happened that may let the call out.
+    async fn wait(&self, approval_id: &str, until: Instant) {
+        if let Some(mut changes) = self.store.live().follow(approval_id) {
+            // Its end is a change as well.
+            let _ = tokio::time::timeout_at(until, changes.changed()).await;
+        }
+    }
+}
+
+/// Whole seconds, rounded up.
+fn seconds_until(until: Instant) -> u32 {
+    let left = until.saturating_duration_since(Instant::now());
+    u32::try_from((left + Duration::from_millis(999)).as_secs()).unwrap_or(u32::MAX)
+}
