@@ -11,6 +11,7 @@ use crate::identity::{Claim, Principal};
 use crate::index::Index;
 use crate::limit::LimitSpec;
 use crate::load::cedar::{CedarFiles, ENTITIES, SCHEMA};
+use crate::load::doubt;
 use crate::load::files::{self, MANIFEST, Role};
 use crate::load::manifest;
 use crate::load::routes;
@@ -125,6 +126,7 @@ fn assemble(
         || conditions().any(|one| one.any_field(&Field::is_count));
     let wants_history = conditions().filter_map(Predicate::looks_back).max();
     warn_of_cut_text(&rules, &mut report);
+    doubt::warn(&rules, &mut report);
     Bundle {
         digest: files::digest(files),
         name: manifest.name,

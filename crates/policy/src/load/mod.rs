@@ -3,6 +3,8 @@
 pub(crate) mod approvals;
 pub(crate) mod cedar;
 pub(crate) mod condition;
+pub(crate) mod contradiction;
+pub(crate) mod doubt;
 pub(crate) mod extends;
 pub(crate) mod files;
 pub(crate) mod language;

@@ -4,7 +4,7 @@ use super::extends::{self, Header};
 use super::language::Language;
 use super::output::{self, OutputRule};
 use super::rule::{ACTIONS, read_tags};
-use super::{condition, policy, rule, scope};
+use super::{condition, contradiction, policy, rule, scope};
 use crate::limits::{MAX_NAME_CHARS, MAX_RULES};
 use crate::names::Selector;
 use crate::predicate::Predicate;
@@ -172,6 +172,7 @@ impl Rules {
         if self.replaced.remove(&rule.id) {
             self.rules.retain(|other| other.id != rule.id);
         }
+        contradiction::check(reader, &rule.conditions);
         if !enabled {
             return;
         }

@@ -1,7 +1,9 @@
 //! `testdata/policy/*.yaml`: bundles, calls, and the verdicts that they must get.
 
 use super::{file, read_directory, render, repository};
-use crate::{Agent, Assurance, Call, Claim, Credential, Model, Network, Request, Text, compile};
+use crate::{
+    Agent, Assurance, Call, Claim, Counts, Credential, Model, Network, Request, Seen, Text, Tool, compile,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -13,6 +15,10 @@ struct Table {
     warnings: Vec<String>,
     #[serde(default)]
     wants_text: bool,
+    #[serde(default)]
+    wants_counts: bool,
+    /// In seconds.
+    wants_history: Option<u64>,
     cases: Vec<Case>,
 }
 
@@ -45,6 +51,9 @@ struct Expect {
     #[serde(default)]
     needs_text: bool,
     principal: Option<String>,
+    retry_after: Option<u32>,
+    /// `expires valid hold self approvers`.
+    approval: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +100,29 @@ struct CallSpec {
     host: String,
     session: Option<String>,
     source_ip: Option<String>,
+    tool: Option<ToolSpec>,
+    counts: [u64; 3],
+    history: Vec<SeenSpec>,
+    agent_alias: Option<String>,
     time: u64,
+}
+
+/// A tool call: it has no operation unless the table says one.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ToolSpec {
+    names: Vec<String>,
+    arguments: serde_json::Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct SeenSpec {
+    tools: Vec<String>,
+    operation: String,
+    arguments: serde_json::Value,
+    /// Seconds before the call.
+    ago: i64,
 }
 
 #[derive(Deserialize, Default)]
@@ -126,8 +157,8 @@ impl CallSpec {
                 access_key_id: spec.access_key_id.clone(),
                 account: spec.account.clone(),
             },
-            operation: or(&spec.operation, "Converse"),
-            action: or(&spec.action, "bedrock:InvokeModel"),
+            operation: or(&spec.operation, if spec.tool.is_some() { "" } else { "Converse" }),
+            action: or(&spec.action, if spec.tool.is_some() { "" } else { "bedrock:InvokeModel" }),
             action_type: spec.action_type.clone(),
             service: or(&spec.service, "bedrock-runtime"),
             region: or(&spec.region, "us-east-1"),
@@ -135,7 +166,11 @@ impl CallSpec {
             model: spec.model.as_ref().map(model),
             other_models: spec.other_models.iter().map(model).collect(),
             host: spec.host.clone(),
-            agent: Agent { id: spec.agent_id.clone(), session: spec.session.clone(), ..Agent::default() },
+            agent: Agent {
+                id: spec.agent_id.clone(),
+                alias: spec.agent_alias.clone(),
+                session: spec.session.clone(),
+            },
             labels: spec.labels.clone(),
             request: Request {
                 bytes: spec.bytes,
@@ -151,6 +186,21 @@ impl CallSpec {
                 ..Request::default()
             },
             network: Network { source_ip: spec.source_ip.clone(), ..Network::default() },
+            tool: spec
+                .tool
+                .as_ref()
+                .map(|tool| Tool { names: tool.names.clone(), arguments: tool.arguments.clone() }),
+            counts: Counts { minute: spec.counts[0], hourly: spec.counts[1], daily: spec.counts[2] },
+            history: spec
+                .history
+                .iter()
+                .map(|seen| Seen {
+                    tools: seen.tools.clone(),
+                    operation: seen.operation.clone(),
+                    arguments: seen.arguments.clone(),
+                    time: spec.time.saturating_add_signed(-1000 * seen.ago),
+                })
+                .collect(),
             time: spec.time,
             ..Call::default()
         }
@@ -170,6 +220,9 @@ fn every_table() {
         let bundle = compile(&files).unwrap_or_else(|error| panic!("{}:\n{error}", source.path));
         assert_eq!(render(bundle.warnings()).lines().collect::<Vec<_>>(), table.warnings, "{}", source.path);
         assert_eq!(bundle.wants_text(), table.wants_text, "{}: wants_text", source.path);
+        assert_eq!(bundle.wants_counts(), table.wants_counts, "{}: wants_counts", source.path);
+        let history = bundle.wants_history().map(|millis| millis / 1000);
+        assert_eq!(history, table.wants_history, "{}: wants_history", source.path);
         for case in table.cases {
             let mut call = case.call.call();
             call.principal = bundle.identify(&Claim {
@@ -247,9 +300,40 @@ fn every_table() {
                 };
                 assert_eq!(got.matched.iter().map(shown).collect::<Vec<_>>(), matched, "{place}: matched");
             }
+            if let Some(seconds) = case.expect.retry_after {
+                assert_eq!(got.retry_after_seconds, Some(seconds), "{place}: retry_after");
+            }
+            if let Some(approval) = case.expect.approval {
+                let terms = got.approval.as_ref().unwrap_or_else(|| panic!("{place}: no approval"));
+                let crate::ApprovalTerms { expires, valid, hold, allow_self, approvers, .. } = terms;
+                let shown = format!("{expires:?} {valid:?} {hold:?} {allow_self} {approvers:?}");
+                assert_eq!(shown, approval, "{place}: approval");
+            }
+            assert_eq!(
+                got.approval.is_some(),
+                got.effect == crate::Effect::RequireApproval,
+                "{place}: approval"
+            );
             assert_eq!(got, bundle.decide_naively(&call), "{place}: index and naive evaluation");
+            explained(&bundle, &call, &got);
             cases += 1;
         }
     }
     println!("{cases} cases");
+}
+
+/// What is explained is what was decided.
+fn explained(bundle: &crate::Bundle, call: &Call, decision: &crate::Decision) {
+    let explanation = bundle.explain(call);
+    assert_eq!(explanation.decision, *decision);
+    for part in &explanation.parts {
+        assert_eq!(part.rules.len(), bundle.rule_count());
+        for rule in part.rules.iter().filter(|rule| !rule.id.starts_with("cedar/")) {
+            let worst = rule.conditions.iter().map(|one| one.truth).min();
+            assert_eq!(worst.unwrap_or(crate::Verity::True), rule.truth, "{rule:?}");
+            let held = rule.truth == crate::Verity::True;
+            let noted = decision.matched.iter().any(|matched| matched.id == rule.id);
+            assert!(!held || noted, "{} holds, but was not noted", rule.id);
+        }
+    }
 }

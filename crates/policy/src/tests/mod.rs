@@ -3,6 +3,7 @@
 mod bad_bundles;
 mod cases;
 mod cedar;
+mod conditions;
 mod docs;
 mod examples;
 mod properties;

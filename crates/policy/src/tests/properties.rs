@@ -1,7 +1,7 @@
 //! Whatever bytes come, no panic; whatever rules come, the index agrees with a plain walk over them.
 
 use super::{bundle, file};
-use crate::{Call, Model, Principal, Request, Text, compile};
+use crate::{Call, Model, Principal, Request, Seen, Text, Tool, compile};
 use proptest::prelude::*;
 
 /// Text that is YAML now and then.
@@ -51,8 +51,48 @@ fn yamlish() -> impl Strategy<Value = String> {
     prop::collection::vec(word, 0..40).prop_map(|words| words.concat())
 }
 
-fn one_rule() -> impl Strategy<Value = String> {
+fn list_of(words: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
+    prop::collection::vec(prop::sample::select(words), 1..3)
+}
+
+/// A rule without its id.
+#[derive(Debug, Clone)]
+struct Written {
+    head: String,
+    conditions: Vec<String>,
+    groups: Vec<String>,
+}
+
+impl Written {
+    fn plain(&self, id: &str) -> String {
+        let mut text = format!("- {{id: {id}{}", self.head);
+        if !self.conditions.is_empty() {
+            text.push_str(&format!(", conditions: [{}]", self.conditions.join(", ")));
+        }
+        if !self.groups.is_empty() {
+            let groups: Vec<_> = self.groups.iter().map(|one| format!("[{one}]")).collect();
+            text.push_str(&format!(", condition_groups: [{}]", groups.join(", ")));
+        }
+        text + "}\n"
+    }
+
+    /// The same behind two negations, where conditions are not compared with each other.
+    fn hidden(&self, id: &str) -> String {
+        let mut all = self.conditions.clone();
+        if !self.groups.is_empty() {
+            all.push(format!("{{any: [{}]}}", self.groups.join(", ")));
+        }
+        format!(
+            "- {{id: {id}{}, conditions: [{{not: {{not: {{all: [{}]}}}}}}]}}\n",
+            self.head,
+            all.join(", ")
+        )
+    }
+}
+
+fn one_rule() -> impl Strategy<Value = Written> {
     let pick = |words: &'static [&'static str]| prop::sample::select(words);
+    let pick_text = |words: &'static [&'static str]| prop::sample::select(words).prop_map(str::to_owned);
     let globs = pick(&[
         "a",
         "b",
@@ -72,7 +112,7 @@ fn one_rule() -> impl Strategy<Value = String> {
     let operations =
         pick(&["Converse", "conv*", "*Model", "bedrock:*", "bedrock-runtime:Conv*", "*", "Unknown"]);
     let operations = prop::option::of(prop::collection::vec(operations, 1..3));
-    let condition = pick(&[
+    let condition = pick_text(&[
         "{field: operation, operator: equals, value: a}",
         "{field: operation, operator: not_equals, value: a}",
         "{field: region, operator: in, value: [a, b]}",
@@ -89,11 +129,46 @@ fn one_rule() -> impl Strategy<Value = String> {
         "{field: principal.name, operator: glob, value: 'a*'}",
         "{field: session_attributes.k, operator: equals, value: a}",
         "{field: session_attributes.j, operator: ends_with, value: b}",
-    ]);
-    let conditions = prop::collection::vec(condition, 0..3);
+        "{field: principal.name, operator: equals, value: A, case_sensitive: true}",
+        "{field: request.text, operator: contains, value: 'AX'}",
+        "{field: request.text, operator: starts_with, value: a}",
+        "{field: request.text, operator: contains, value: X, case_sensitive: true}",
+        "{field: arguments.n, operator: greater_than, value: 3}",
+        "{field: arguments.n, operator: in, value: [3, a]}",
+        "{field: arguments.t, operator: not_equals, value: a}",
+        "{field: arguments.t, operator: contains, value: a}",
+        "{field: arguments.t, operator: length_greater_than, value: 1}",
+        "{field: tool.name, operator: glob, value: 'a*'}",
+        "{field: details, operator: starts_with, value: bedrock converse}",
+        "{field: time.hour, operator: less_than, value: 12}",
+    ])
+    .boxed();
+    // Groups in groups.
+    let nested = condition.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..3)
+                .prop_map(|all| format!("{{all: [{}]}}", all.join(", "))),
+            prop::collection::vec(inner.clone(), 1..3)
+                .prop_map(|any| format!("{{any: [{}]}}", any.join(", "))),
+            inner.prop_map(|one| format!("{{not: {one}}}")),
+        ]
+    });
+    let conditions = prop::collection::vec(nested.prop_map(|condition| condition.to_string()), 0..3);
     (
-        pick(&["allow", "block", "log"]),
-        pick(&["enforce", "shadow"]),
+        (
+            pick(&["allow", "block", "log", "ask", "throttle", "redact", "warn"]),
+            pick(&["enforce", "shadow"]),
+            prop::option::weighted(0.2, list_of(&["a", "*b", "*"])),
+            prop::option::weighted(0.2, list_of(&["a", "x/*"])),
+            prop::option::weighted(
+                0.2,
+                pick(&[
+                    "blocked_by: [{tool: 'a*', within: 10}]",
+                    "requires: [{tool: a, conditions: [{field: arguments.n, operator: gt, value: 3}]}]",
+                    "requires: [{operation: Converse}]",
+                ]),
+            ),
+        ),
         operations,
         list(),
         list(),
@@ -101,28 +176,56 @@ fn one_rule() -> impl Strategy<Value = String> {
         conditions.clone(),
         conditions,
     )
-        .prop_map(|(action, mode, operations, models, principals, regions, conditions, groups)| {
+        .prop_map(|(first, operations, models, principals, regions, conditions, groups)| {
+            let (action, mode, tools, agents, sequence) = first;
             let mut text = format!(", action: {action}, mode: {mode}");
             let selectors = [
                 ("operations", operations),
                 ("models", models),
                 ("principals", principals),
                 ("regions", regions),
+                ("tools", tools),
+                ("agents", agents),
             ];
             for (key, globs) in selectors {
                 if let Some(globs) = globs {
                     text.push_str(&format!(", {key}: ['{}']", globs.join("', '")));
                 }
             }
-            if !conditions.is_empty() {
-                text.push_str(&format!(", conditions: [{}]", conditions.join(", ")));
+            if let Some(sequence) = sequence {
+                text.push_str(&format!(", {sequence}"));
             }
-            if !groups.is_empty() {
-                let groups: Vec<_> = groups.iter().map(|condition| format!("[{condition}]")).collect();
-                text.push_str(&format!(", condition_groups: [{}]", groups.join(", ")));
-            }
-            text
+            Written { head: text, conditions, groups }
         })
+}
+
+fn arguments() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::json;
+    let values = prop::sample::select(vec![
+        json!(null),
+        json!(3),
+        json!(4.5),
+        json!("4"),
+        json!("a"),
+        json!("A,b"),
+        json!(["a", "B"]),
+        json!([]),
+        json!({"a": 1}),
+        json!(true),
+    ]);
+    (values.clone(), values).prop_map(|(n, t)| json!({"n": n, "t": t}))
+}
+
+fn tool() -> impl Strategy<Value = Tool> {
+    let name = prop::sample::select(vec!["a", "A", "xb", "c"]).prop_map(str::to_owned);
+    (prop::collection::vec(name, 0..3), arguments()).prop_map(|(names, arguments)| Tool { names, arguments })
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    (prop::option::of(tool()), 0_u64..25_000).prop_map(|(tool, time)| match tool {
+        Some(tool) => Seen { tools: tool.names, arguments: tool.arguments, time, ..Seen::default() },
+        None => Seen { operation: "Converse".to_owned(), time, ..Seen::default() },
+    })
 }
 
 fn some_call() -> impl Strategy<Value = Call> {
@@ -138,6 +241,7 @@ fn some_call() -> impl Strategy<Value = Call> {
         prop::option::of(0_u64..6),
         prop::option::of(word()),
         prop::collection::btree_map(prop::sample::select(vec!["k".to_owned(), "j".to_owned()]), word(), 0..2),
+        (prop::option::of(tool()), prop::collection::vec(seen(), 0..4), some()),
     )
         .prop_map(
             |(
@@ -147,7 +251,12 @@ fn some_call() -> impl Strategy<Value = Call> {
                 max_tokens,
                 text,
                 session_attributes,
+                (tool, history, agent),
             )| Call {
+                tool,
+                history,
+                agent: crate::Agent { id: agent, ..crate::Agent::default() },
+                time: 20_000,
                 principal: Principal { name: principal, ..Principal::default() },
                 operation,
                 region,
@@ -179,17 +288,52 @@ proptest! {
         let _ = compile(&[file("bundle.yaml", manifest), file("rules/a.yaml", &rules), file("rules/a.json", &rules)]);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
     #[test]
     fn the_index_agrees_with_a_plain_walk(
         default in prop::sample::select(vec!["allow", "deny"]),
-        rules in prop::collection::vec(one_rule(), 0..90),
+        rules in prop::collection::vec(one_rule(), 0..60),
         calls in prop::collection::vec(some_call(), 1..8),
     ) {
-        let rules: String = rules.iter().enumerate().map(|(n, rule)| format!("- {{id: r{n}{rule}}}\n")).collect();
-        let rules = if rules.is_empty() { "rules: []".to_owned() } else { format!("rules:\n{rules}") };
-        let bundle = bundle(default, &rules);
+        // What is reported as never matching is loaded where no contradiction is looked for, and must not match.
+        let written = |rules: Vec<String>| format!("rules:\n{}", rules.concat());
+        let plain = rules.iter().enumerate().map(|(n, rule)| rule.plain(&format!("r{n}"))).collect();
+        let lines: Vec<usize> = match try_bundle(default, &written(plain)) {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                let errors = error.diagnostics.iter().filter(|one| one.severity == crate::Severity::Error);
+                for error in errors.clone().filter(|error| !rules.is_empty() && !error.message.contains("can never match")) {
+                    prop_assert!(false, "{}", error);
+                }
+                errors.map(|error| error.line as usize).collect()
+            }
+        };
+        // One rule a line, behind the first.
+        let rules = written(rules.iter().enumerate().map(|(n, rule)| {
+            if lines.contains(&(n + 2)) { rule.hidden(&format!("never-{n}")) } else { rule.plain(&format!("r{n}")) }
+        }).collect());
+        let rules = if rules == "rules:\n" { "rules: []".to_owned() } else { rules };
+        let bundle = try_bundle(default, &rules).unwrap();
         for call in calls {
-            prop_assert_eq!(bundle.decide(&call), bundle.decide_naively(&call), "{}\n{:?}", rules, call);
+            let decision = bundle.decide(&call);
+            prop_assert_eq!(&decision, &bundle.decide_naively(&call), "{}\n{:?}", rules, call);
+            let explanation = bundle.explain(&call);
+            for rule in explanation.parts.iter().flat_map(|part| &part.rules) {
+                let noted = decision.matched.iter().any(|matched| matched.id == rule.id);
+                prop_assert_eq!(rule.truth == crate::Verity::True, noted, "{:?}\n{:?}", rule, call);
+            }
+            for rule in decision.matched.iter().filter(|rule| rule.id.starts_with("never")) {
+                prop_assert!(false, "{} held\n{}\n{:?}", rule.id, rules, call);
+            }
         }
     }
+}
+
+fn try_bundle(default: &str, rules: &str) -> Result<crate::Bundle, crate::LoadError> {
+    let manifest = format!("version: \"1\"\nname: test\ndefault: {default}\n");
+    compile(&[file("bundle.yaml", manifest), file("rules/rules.yaml", rules)])
 }
