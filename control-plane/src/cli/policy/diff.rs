@@ -121,7 +121,10 @@ fn print(out: &mut impl Write, paint: Paint, changes: &[Change]) -> io::Result<(
             ChangeKind::Removed => writeln!(out, "{} {place}", paint.red(&format!("- {what}")))?,
             ChangeKind::Changed => writeln!(out, "{} {place}", paint.yellow(&format!("~ {what}")))?,
         }
-        for field in &change.fields {
+        // Its name stands above.
+        let named = |field: &&FieldChange| matches!(field.field.as_str(), "id" | "name");
+        for field in change.fields.iter().filter(|field| change.kind == ChangeKind::Changed || !named(field))
+        {
             print_field(out, field)?;
         }
     }

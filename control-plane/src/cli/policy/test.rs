@@ -85,7 +85,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Ending> {
     out.flush()?;
     let enough = args.coverage.is_none_or(|percent| percent_of(&report) >= usize::from(percent));
     if !enough {
-        eprintln!("the cases reach {} % of the rules; --coverage asks for more", percent_of(&report));
+        eprintln!(
+            "the cases reach {} % of rules, routes and limits; --coverage asks for more",
+            percent_of(&report)
+        );
     }
     Ok(if report.failed() == 0 && enough { Ending::Well } else { Ending::Findings })
 }
@@ -153,7 +156,11 @@ fn print(
     };
     let coverage = match report.coverage.len() {
         0 => String::new(),
-        all => format!("; {} % of the rules reached ({} of {all})", percent_of(report), report.covered()),
+        all => format!(
+            "; {} % of rules, routes and limits reached ({} of {all})",
+            percent_of(report),
+            report.covered()
+        ),
     };
     writeln!(out, "{}: {failed}{coverage}", counted(report.results.len(), "case"))
 }

@@ -235,8 +235,26 @@ pub(super) fn short(value: &Value) -> String {
         Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
             items.iter().map(short).collect::<Vec<_>>().join(", ")
         }
+        Value::Array(items) => items.iter().map(short).collect::<Vec<_>>().join("; "),
+        Value::Object(map) => condition(map).unwrap_or_else(|| value.to_string()),
         other => other.to_string(),
     }
+}
+
+/// A condition, or a group of them, as one reads it aloud.
+fn condition(map: &Map<String, Value>) -> Option<String> {
+    if let (Some(field), Some(operator)) = (map.get("field"), map.get("operator")) {
+        let value = map.get("value").map(|value| format!(" {}", short(value))).unwrap_or_default();
+        let case = if map.contains_key("case_sensitive") { " (case heeded)" } else { "" };
+        return Some(format!("{} {}{value}{case}", short(field), short(operator)));
+    }
+    let groups: Option<Vec<String>> = map
+        .iter()
+        .map(|(key, value)| {
+            ["all", "any", "not"].contains(&key.as_str()).then(|| format!("{key} ({})", short(value)))
+        })
+        .collect();
+    groups.filter(|groups| !groups.is_empty()).map(|groups| groups.join(" and "))
 }
 
 /// One form of what can be written in several: long operators, lists for single texts, no defaults, sets in one order.
