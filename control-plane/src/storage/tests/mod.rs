@@ -1,6 +1,7 @@
 //! One body of tests for every store (there is one so far), and the faults that only a file can have.
 
 mod approvals;
+mod bundles;
 mod commits;
 mod faults;
 mod reading;
