@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "helpers of tests panic as tests do; clippy knows only functions marked #[test]"
 )]
 

@@ -24,8 +24,9 @@ pub struct Problem {
     /// What went wrong and what to do, for people.
     pub detail: String,
     /// What is wrong with a bundle, and where.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub diagnostics: Vec<DiagnosticView>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<DiagnosticView>)]
+    pub diagnostics: Box<[DiagnosticView]>,
 }
 
 /// One finding in a bundle.
@@ -69,7 +70,7 @@ impl Problem {
             status: status.as_u16(),
             code: code.to_owned(),
             detail: detail.into(),
-            diagnostics: Vec::new(),
+            diagnostics: Box::default(),
         }
     }
 
@@ -153,8 +154,7 @@ impl From<RolloutError> for Problem {
                     BuildError::Files(_) => "bundle_refused",
                     BuildError::Signature(_) => "bundle_signature",
                 };
-                let diagnostics =
-                    error.into_inner().diagnostics.iter().map(DiagnosticView::from).collect::<Vec<_>>();
+                let diagnostics = error.into_inner().diagnostics.iter().map(DiagnosticView::from).collect();
                 Problem { diagnostics, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail) }
             }
             RolloutError::Why => Problem::bad_request(detail),

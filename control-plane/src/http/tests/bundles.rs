@@ -194,7 +194,7 @@ async fn upload_activate_roll_back() {
         ]
     );
 
-    let found = gate.get(&format!("/v1/bundles?prefix={}", &digest[..10])).await.json();
+    let found = gate.get(&format!("/v1/bundles?prefix={}", digest.get(..10).unwrap())).await.json();
     assert_eq!(found["versions"].as_array().unwrap().len(), 1);
     let detail = gate.get(&format!("/v1/bundles/{digest}")).await.json();
     assert_eq!((&detail["name"], &detail["files"][1]["path"]), (&json!("first"), &json!("rules/a.yaml")));
