@@ -305,6 +305,13 @@ fn kill_9_under_load_keeps_what_was_used_of_a_limit() {
         out += went.load(std::sync::atomic::Ordering::Relaxed);
         server.child.wait().unwrap();
     }
+    let server = Server::start(&data, &bundle, &[]);
+    let list = stdout(&run(&mut server.client(&["limits", "list", "--limit", "tokens"])));
+    println!("{list}");
+    assert!(list.contains("tokens") && list.contains(&format!("{MAX} tokens")) && list.contains("1h"), "{list}");
+    let json = stdout(&run(&mut server.client(&["limits", "list", "--output", "json"])));
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["limits"][0]["used"], tokens(&server), "{json}");
     println!("kills  went out  reserved  settled  counted");
     for (kills, out, reserved, used, counted) in table {
         println!("{kills:>5} {out:>9} {reserved:>9} {used:>8} {counted:>8}");
