@@ -308,7 +308,10 @@ fn kill_9_under_load_keeps_what_was_used_of_a_limit() {
     let server = Server::start(&data, &bundle, &[]);
     let list = stdout(&run(&mut server.client(&["limits", "list", "--limit", "tokens"])));
     println!("{list}");
-    assert!(list.contains("tokens") && list.contains(&format!("{MAX} tokens")) && list.contains("1h"), "{list}");
+    assert!(
+        list.contains("tokens") && list.contains(&format!("{MAX} tokens")) && list.contains("1h"),
+        "{list}"
+    );
     let json = stdout(&run(&mut server.client(&["limits", "list", "--output", "json"])));
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["limits"][0]["used"], tokens(&server), "{json}");

@@ -20,7 +20,7 @@ Examples:
 
 /// Commands of `limits`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// List limits and who uses how much of them, the fullest first
     List(ListArgs),
 }
@@ -28,7 +28,7 @@ pub enum Command {
 /// Arguments of `limits list`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = LIST)]
-pub struct ListArgs {
+pub(super) struct ListArgs {
     #[command(flatten)]
     server: Server,
     /// This limit only
@@ -55,7 +55,7 @@ pub struct ListArgs {
 ///
 /// # Errors
 /// When the server does not answer it.
-pub fn run(command: Command) -> anyhow::Result<()> {
+pub(super) fn run(command: Command) -> anyhow::Result<()> {
     let Command::List(args) = command;
     let client = args.server.client()?;
     loop {
@@ -146,7 +146,7 @@ fn bar(percent: f64) -> String {
 /// As bundles write it: `24h`.
 fn window(ms: u64) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-    let whole = units.iter().find(|(_, length)| ms >= *length && ms % length == 0);
+    let whole = units.iter().find(|(_, length)| ms >= *length && ms.is_multiple_of(*length));
     whole.map_or_else(|| format!("{ms}ms"), |(unit, length)| format!("{}{unit}", ms / length))
 }
 

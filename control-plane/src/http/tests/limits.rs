@@ -128,7 +128,7 @@ async fn outcomes_settle_and_the_use_is_shown() {
     assert_eq!(shown["cost"], json!({"currency": "USD", "amount": "0.00105"}), "{shown}");
 
     let principal = spend["key"].as_str().unwrap().trim_start_matches("principal.name=").to_owned();
-    assert_eq!(uses(&plane, &format!("?principal={principal}")).await, [spend.clone()]);
+    assert_eq!(uses(&plane, &format!("?principal={principal}")).await, std::slice::from_ref(&spend));
     assert_eq!(uses(&plane, "?principal=nobody").await, [] as [Value; 0]);
     assert_eq!(
         uses(&plane, &format!("?key={}", spend["key"].as_str().unwrap().replace('=', "%3D"))).await,
