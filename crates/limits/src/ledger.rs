@@ -234,7 +234,7 @@ impl Ledger {
             (Plan::Take { .. }, Some(of)) => {
                 let retry = Retry { of: Arc::clone(of), founder: Arc::clone(call) };
                 entry.amount = 1;
-                self.groups.found(&entry, &retry, now_ms);
+                self.groups.found(&entry, &retry, now_ms, changes);
                 self.adjust(now_ms, &entry, (entry.slice_end, 1), changes);
                 entry.retry = Some(retry);
             }

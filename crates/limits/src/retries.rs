@@ -84,8 +84,10 @@ impl Groups {
         Some(&group.row).filter(|row| row.is_open(now_ms))
     }
 
-    /// The first attempt of a new group.
-    pub(crate) fn found(&mut self, entry: &Entry, retry: &Retry, now_ms: u64) {
+    /// The first attempt of a new group. A call that founded one before, and is asked about again after its end, begins
+    /// anew.
+    pub(crate) fn found(&mut self, entry: &Entry, retry: &Retry, now_ms: u64, changes: &mut Vec<Change>) {
+        self.remove(&name(&entry.limit, &entry.key, &retry.founder), changes);
         self.insert(
             GroupRow {
                 limit: Arc::clone(&entry.limit),
@@ -212,7 +214,7 @@ impl Groups {
         if self.groups.contains_key(&name) {
             return;
         }
-        self.found(entry, retry, at_ms);
+        self.found(entry, retry, at_ms, &mut Vec::new());
         if let (true, Some(group)) = (kept, self.groups.get_mut(&name)) {
             (group.row.unfinished, group.row.kept, group.row.late) = (0, 1, 1);
         }

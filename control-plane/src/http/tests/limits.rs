@@ -229,3 +229,32 @@ async fn a_commit_that_is_late_takes_nothing() {
     println!("{recorded} landed though they were late");
     assert_eq!(uses(&plane, "").await[0]["used"], recorded, "what is recorded is counted, and nothing else");
 }
+
+#[tokio::test]
+async fn a_person_may_let_a_call_out_over_a_limit() {
+    let over = "measure: requests, max: 1, action: require_approval";
+    let plane =
+        with(&format!("limits:\n{}{}", limit("l", over), limit("hard", "measure: requests, max: 3"))).await;
+    assert_eq!(plane.decide(&call("a")).await["verdict"], "allow");
+    let pending = plane.decide(&call("b")).await;
+    assert_eq!(pending["verdict"], "pending_approval", "{pending}");
+    let approve = format!("/v1/approvals/{}/approve", pending["approval_id"].as_str().unwrap());
+    let approved = plane.call("POST", &approve, Some(json!({"why": "once"}))).await;
+    assert_eq!(approved.status, StatusCode::OK, "{}", approved.text);
+    let passed = plane.decide(&call("c")).await;
+    assert_eq!(passed["verdict"], "allow", "the same call again: {passed}");
+    let shown = plane.get("/v1/decisions?call_id=c").await.json()["decisions"][0].clone();
+    assert_eq!(
+        (&shown["approval"]["rule"], &shown["charges"][0]["limit"]),
+        (&json!("limit/l"), &json!("l")),
+        "{shown}"
+    );
+    let l = uses(&plane, "?limit=l").await.remove(0);
+    assert_eq!(
+        (&l["used"], &l["left"], &l["fill_percent"]),
+        (&json!(2), &json!(0), &json!(200.0)),
+        "it counts: {l}"
+    );
+    assert_eq!(plane.decide(&call("d")).await["verdict"], "pending_approval", "once is once");
+    assert_eq!(uses(&plane, "?limit=hard").await[0]["used"], 2, "what waits takes nothing");
+}
