@@ -101,7 +101,17 @@ impl Bundle {
             shadow_rule: if differs { unshadowed.id() } else { None },
             retry_after_seconds,
             approval,
-            needs_text: tally.needs_text,
+            needs_text: !tally.open.is_empty(),
+            // What a bundle in shadow mode holds back is what it would do without: not what its rules hold back.
+            open: match self.shadow {
+                true => tally
+                    .open
+                    .into_iter()
+                    .filter(|(_, shadow)| !shadow)
+                    .map(|(open, _)| (open, true))
+                    .collect(),
+                false => tally.open,
+            },
         }
     }
 
@@ -188,7 +198,8 @@ fn per_model(call: &Call, decide: impl Fn(&Call) -> Decision) -> Decision {
 #[derive(Default)]
 struct Tally<'b> {
     claims: Vec<Claim<'b>>,
-    needs_text: bool,
+    /// What rules do of which is not known whether they hold, and whether in shadow mode; each once.
+    open: Vec<(Effect, bool)>,
 }
 
 impl<'b> Tally<'b> {
@@ -197,7 +208,12 @@ impl<'b> Tally<'b> {
             Truth::True => {
                 self.claims.push(Claim { effect: rule.effect, shadow: rule.shadow, by: By::Rule(rule) });
             }
-            Truth::NeedsText => self.needs_text = true,
+            Truth::NeedsText => {
+                let open = (rule.effect, rule.shadow);
+                if !self.open.contains(&open) {
+                    self.open.push(open);
+                }
+            }
             Truth::False => {}
         }
     }

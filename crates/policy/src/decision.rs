@@ -1,6 +1,7 @@
 //! What the policy says of a call.
 
 use crate::approval::ApprovalTerms;
+use crate::decide::UNKNOWN_OPERATION_RULE;
 use std::fmt;
 
 /// What a rule does with a call; the order is that of strictness.
@@ -90,9 +91,23 @@ pub struct Decision {
     pub approval: Option<ApprovalTerms>,
     /// A rule needed the call's text, which was not given: this is not a decision, ask again with the text.
     pub needs_text: bool,
+    /// With `needs_text`: what the rules that need it do, and whether shadow mode holds that back; each once.
+    pub(crate) open: Vec<(Effect, bool)>,
 }
 
 impl Decision {
+    /// Whatever the missing text says, the verdict is the same; with `unshadowed` the verdict without shadow mode.
+    pub(crate) fn is_settled(&self, unshadowed: bool) -> bool {
+        let (effect, rule) = if unshadowed { self.unshadowed() } else { (self.effect, self.rule.clone()) };
+        // What no rule has decided any rule may.
+        let fallback = rule.is_none_or(|rule| rule == UNKNOWN_OPERATION_RULE);
+        self.open.iter().filter(|(open, shadow)| open.decides() && (unshadowed || !shadow)).all(
+            |(open, _)| {
+                if fallback { *open == effect } else { *open <= effect }
+            },
+        )
+    }
+
     /// The stricter of two decisions on one call; its matches are those of both, each rule once.
     #[must_use]
     pub(crate) fn stricter(self, other: Self) -> Self {
@@ -106,6 +121,11 @@ impl Decision {
             }
         }
         winner.needs_text |= loser.needs_text;
+        for open in loser.open {
+            if !winner.open.contains(&open) {
+                winner.open.push(open);
+            }
+        }
         (winner.shadow_effect, winner.shadow_rule) = match unshadowed {
             (effect, rule) if effect != winner.effect => (Some(effect), rule),
             _ => (None, None),

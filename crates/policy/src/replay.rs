@@ -88,22 +88,19 @@ pub fn judge(candidate: &Bundle, call: &Call, recorded: &Recorded, enforce_shado
         _ => (decision.effect, decision.rule),
     };
     let decision = candidate.decide(call);
-    // Nothing is stricter than a refusal: what the text would have said changes nothing.
-    if decision.needs_text && decision.effect != Effect::Deny {
+    if !decision.is_settled(enforce_shadow) {
         return Judgement::Unknown(Unknown::Text);
     }
     let (effect, rule) = verdict(decision);
-    if effect != Effect::Deny {
-        if let Some(unknown) = hangs_on(candidate, call) {
-            return Judgement::Unknown(unknown);
-        }
-        if candidate.wants_counts() {
-            // Cedar has no third value: its policies are asked with no calls before and with very many.
-            let counts = Counts { minute: u64::MAX, hourly: u64::MAX, daily: u64::MAX };
-            let busy = candidate.decide(&Call { counts, ..call.clone() });
-            if busy.needs_text || verdict(busy).0 != effect {
-                return Judgement::Unknown(Unknown::Counts);
-            }
+    if let Some(unknown) = hangs_on(candidate, call, enforce_shadow) {
+        return Judgement::Unknown(unknown);
+    }
+    if candidate.wants_counts() {
+        // Cedar has no third value: its policies are asked with no calls before and with very many.
+        let counts = Counts { minute: u64::MAX, hourly: u64::MAX, daily: u64::MAX };
+        let busy = candidate.decide(&Call { counts, ..call.clone() });
+        if !busy.is_settled(enforce_shadow) || verdict(busy).0 != effect {
+            return Judgement::Unknown(Unknown::Counts);
         }
     }
     if effect == recorded.effect {
@@ -114,14 +111,13 @@ pub fn judge(candidate: &Bundle, call: &Call, recorded: &Recorded, enforce_shado
 }
 
 /// What the verdict on a call hangs on, of what records do not have beside the text.
-fn hangs_on(candidate: &Bundle, call: &Call) -> Option<Unknown> {
+fn hangs_on(candidate: &Bundle, call: &Call, enforce_shadow: bool) -> Option<Unknown> {
     let wants = NotAtHand { counts: candidate.wants_counts(), history: candidate.wants_history().is_some() };
     let open = |not_at_hand: NotAtHand| {
         if not_at_hand == NotAtHand::default() {
             return false;
         }
-        let decision = candidate.decide_without(call, not_at_hand);
-        decision.needs_text && decision.effect != Effect::Deny
+        !candidate.decide_without(call, not_at_hand).is_settled(enforce_shadow)
     };
     if open(NotAtHand { counts: false, ..wants }) {
         return Some(Unknown::History);

@@ -46,8 +46,26 @@ const SETS: &[&str] = &[
     "requires",
 ];
 /// What is as good as not said.
-const DEFAULTS: &[(&str, &str)] =
-    &[("enabled", "true"), ("mode", "\"enforce\""), ("severity", "\"medium\""), ("case_sensitive", "false")];
+const DEFAULTS: &[(&str, Plain)] = &[
+    ("enabled", Plain::Boolean(true)),
+    ("case_sensitive", Plain::Boolean(false)),
+    ("mode", Plain::Word("enforce")),
+    ("severity", Plain::Word("medium")),
+];
+enum Plain {
+    Boolean(bool),
+    Word(&'static str),
+}
+
+impl Plain {
+    fn is(&self, value: &Value) -> bool {
+        match self {
+            Self::Boolean(own) => value.as_bool() == Some(*own),
+            Self::Word(own) => value.as_str() == Some(own),
+        }
+    }
+}
+
 /// Other names of words.
 const ALIASES: &[(&str, &str, &str)] = &[
     ("action", "deny", "block"),
@@ -265,8 +283,7 @@ fn canonical(key: &str, value: &Value) -> Value {
             for (name, value) in map {
                 let name = if name == "op" { "operator" } else { name };
                 let value = word(name, canonical(name, value));
-                let is_default =
-                    DEFAULTS.iter().any(|(default, text)| *default == name && value.to_string() == **text);
+                let is_default = DEFAULTS.iter().any(|(default, plain)| *default == name && plain.is(&value));
                 if !is_default {
                     out.insert(name.to_owned(), value);
                 }

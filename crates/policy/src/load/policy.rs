@@ -38,7 +38,7 @@ pub(crate) const DECISIONS: &[(&str, Effect)] = &[
     ("require_approval", Effect::RequireApproval),
     ("ask", Effect::RequireApproval),
 ];
-pub(crate) const MODES: &[(&str, Mode)] = &[
+const MODES: &[(&str, Mode)] = &[
     ("rules", Mode::Rules),
     ("ai", Mode::Judged),
     ("consensus", Mode::Judged),

@@ -4,9 +4,13 @@ use crate::tests::file;
 use crate::{SourceFile, compile};
 
 fn bundle(rules: &str) -> Bundle {
+    bundle_with("allow", rules)
+}
+
+fn bundle_with(default: &str, rules: &str) -> Bundle {
     let files: [SourceFile; 2] = [
-        file("bundle.yaml", "version: '1'\nname: candidate\ndefault: allow\n"),
-        file("rules/a.yaml", &format!("rules:\n{rules}")),
+        file("bundle.yaml", format!("version: '1'\nname: candidate\ndefault: {default}\n")),
+        file("rules/a.yaml", format!("rules:\n{rules}")),
     ];
     compile(&files).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -45,6 +49,26 @@ fn a_verdict_is_the_same_changed_or_not_known() {
         let got = judge(&bundle, &call(&bundle, agent), &allowed, false);
         println!("{name}: {got:?}");
         assert_eq!(got, expected, "{name}");
+    }
+    let log =
+        "- {id: note, action: log, conditions: [{field: request.text, operator: contains, value: secret}]}";
+    let let_out =
+        "- {id: out, action: allow, conditions: [{field: request.text, operator: contains, value: ok}]}";
+    let softer = format!("- {{id: b, action: block, operations: Converse}}\n{let_out}");
+    for (name, default, rules, expected) in [
+        ("a note on text", "allow", log, Some(Effect::Allow)),
+        ("only the text could let it out", "deny", let_out, None),
+        ("the text could let it out, but a rule blocks it", "deny", softer.as_str(), Some(Effect::Deny)),
+        ("the text could let it out, and so does the default", "allow", let_out, Some(Effect::Allow)),
+    ] {
+        let bundle = bundle_with(default, rules);
+        let got = judge(&bundle, &call(&bundle, opus), &recorded(Effect::Throttle, None), false);
+        println!("{name}: {got:?}");
+        match (got, expected) {
+            (Judgement::Unknown(Unknown::Text), None) => {}
+            (Judgement::Changed { effect, .. }, Some(expected)) => assert_eq!(effect, expected, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
     }
     let table = [
         ("nothing", " []", &allowed, same.clone()),

@@ -18,6 +18,8 @@ pub use read::{Case, CaseFile, read_call, read_cases};
 pub use run::{CaseResult, Coverage, TestReport, run};
 pub use spec::CallSpec;
 
+pub use spec::keys_markdown;
+
 pub(crate) use expect::EXPECT_KEYS;
 pub(crate) use read::DECISION_WORDS;
 #[cfg(test)]

@@ -173,6 +173,31 @@ pub(crate) const CALL_KEYS: &[Key] = &[
     key("time", Shape::Text, "When: RFC 3339, or Unix seconds. Default: 2026-01-05T12:00:00Z, a Monday."),
 ];
 
+/// The keys of `call` and `expect`, in Markdown, for `docs/policy.md`.
+#[must_use]
+pub fn keys_markdown() -> String {
+    let mut out = String::from("| key of `call` | meaning |\n|---|---|\n");
+    rows(CALL_KEYS, "", &mut out);
+    out.push_str("\n| key of `expect` | meaning |\n|---|---|\n");
+    rows(super::EXPECT_KEYS, "", &mut out);
+    out
+}
+
+fn rows(keys: &[Key], prefix: &str, out: &mut String) {
+    for key in keys {
+        let values = match key.shape {
+            Shape::Choice(words) => format!(" One of `{}`.", words.join("`, `")),
+            _ => String::new(),
+        };
+        out.push_str(&format!("| `{prefix}{}` | {}{values} |\n", key.name, key.doc));
+        match key.shape {
+            Shape::Object(inner) | Shape::TextOr(inner) => rows(inner, &format!("{}.", key.name), out),
+            Shape::Objects(inner) => rows(inner, &format!("{}[].", key.name), out),
+            _ => {}
+        }
+    }
+}
+
 /// Reads a call. Every mistake is reported; what can be read is in the result all the same.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> CallSpec {
     let mut spec = CallSpec::default();

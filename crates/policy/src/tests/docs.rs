@@ -5,17 +5,25 @@ use crate::fields_markdown;
 use crate::load::operator::OPERATORS;
 
 const BEGIN: &str = "<!-- fields: generated from crates/policy/src/field.rs; UPDATE_EXPECTED=1 cargo test -p portcullis-policy docs -->\n";
+const TESTS_BEGIN: &str = "<!-- test keys: generated from crates/policy/src/testcase; UPDATE_EXPECTED=1 cargo test -p portcullis-policy docs -->\n";
+const TESTS_END: &str = "<!-- end of test keys -->";
 const END: &str = "<!-- end of fields -->";
 
 #[test]
-fn the_field_table_is_the_code_s() {
+fn the_tables_are_the_code_s() {
+    // One after the other: both may rewrite the page.
+    generated(BEGIN, END, &fields_markdown());
+    generated(TESTS_BEGIN, TESTS_END, &crate::testcase::keys_markdown());
+}
+
+/// What stands between two markers is what the code says.
+fn generated(begin: &str, end: &str, expected: &str) {
     let path = repository().join("docs/policy.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    let (head, rest) = text.split_once(BEGIN).expect("docs/policy.md lacks the marker of the field table");
-    let (table, tail) = rest.split_once(END).unwrap();
-    let expected = fields_markdown();
+    let (head, rest) = text.split_once(begin).expect("docs/policy.md lacks the marker of a generated table");
+    let (table, tail) = rest.split_once(end).unwrap();
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        std::fs::write(&path, format!("{head}{BEGIN}{expected}{END}{tail}")).unwrap();
+        std::fs::write(&path, format!("{head}{begin}{expected}{end}{tail}")).unwrap();
         return;
     }
     assert_eq!(table, expected);
