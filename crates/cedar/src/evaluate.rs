@@ -132,10 +132,7 @@ impl Policies {
             .collect();
         let mut take = |name| action(name).and_then(|uid| actions.remove(&uid));
         let (unknown, tool_call) = (take(UNKNOWN), take(TOOL_CALL));
-        let iam = |uid: &EntityUid| {
-            format!("{}:{}", uid.type_name().namespace().replace('_', "-"), uid.id().unescaped())
-        };
-        let actions = actions.into_iter().map(|(uid, action)| (iam(&uid), action)).collect();
+        let actions = actions.into_iter().map(|(uid, action)| (schema::iam_name(&uid), action)).collect();
         Self {
             infos,
             numbers,

@@ -93,7 +93,7 @@ pub fn compile(
     for source in sources {
         loader.read(*source);
     }
-    loader.validate(&schema);
+    loader.validate(&loader.narrowed(&schema).unwrap_or(schema.clone()));
     let mut findings: Vec<Finding> = loader.findings.into_iter().collect();
     findings.truncate(MAX_FINDINGS);
     if findings.iter().any(|finding| finding.error) {
@@ -270,6 +270,19 @@ impl<'s> Loader<'s> {
         }
     }
 
+    /// What is left of the schema for these policies; `None` when they name actions that it does not have: it knows better which
+    /// ones were meant.
+    fn narrowed(&self, schema: &Schema) -> Option<Schema> {
+        let literals = self.policies.iter().flat_map(|loaded| loaded.policy.entity_literals());
+        let named: HashSet<EntityUid> =
+            literals.filter(|uid| uid.type_name().basename() == "Action").collect();
+        let known: HashSet<&EntityUid> = schema.actions().chain(schema.action_groups()).collect();
+        if named.iter().any(|action| !known.contains(action)) {
+            return None;
+        }
+        schema::parse_for(&named.iter().map(schema::iam_name).collect()).ok()
+    }
+
     fn validate(&mut self, schema: &Schema) {
         let Ok(set) = PolicySet::from_policies(self.policies.iter().map(|loaded| loaded.policy.clone()))
         else {
@@ -347,4 +360,18 @@ impl<'s> Loader<'s> {
 pub(crate) fn action((namespace, name): (&str, &str)) -> Option<EntityUid> {
     let kind = EntityTypeName::from_str(&format!("{namespace}::Action")).ok()?;
     Some(EntityUid::from_type_name_and_id(kind, EntityId::new(name)))
+}
+
+/// The findings of validation against the whole schema, and against what is left of it.
+#[cfg(test)]
+pub(crate) fn both_ways(text: &str) -> (Vec<Finding>, Vec<Finding>) {
+    let schema = schema::parse().unwrap_or_else(|error| panic!("{error}"));
+    let findings = |whole: bool| {
+        let mut loader = Loader::default();
+        loader.read(Source { path: "a.cedar", text });
+        let narrowed = loader.narrowed(&schema).filter(|_| !whole);
+        loader.validate(&narrowed.unwrap_or_else(|| schema.clone()));
+        loader.findings.into_iter().collect()
+    };
+    (findings(true), findings(false))
 }

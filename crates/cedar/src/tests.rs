@@ -123,6 +123,51 @@ fn arguments_are_never_less_than_they_are() {
     }
 }
 
+/// The schema is cut to the actions that policies name; what is found must not depend on it.
+#[test]
+fn a_narrowed_schema_finds_the_same() {
+    let scopes = [
+        "principal, action, resource",
+        "principal, action == bedrock::Action::\"InvokeModel\", resource is Model",
+        "principal, action in [bedrock::Action::\"Rerank\", bedrock_agentcore::Action::\"InvokeAgentRuntime\"], resource",
+        "principal, action in bedrock::Action::\"AgentCall\", resource",
+        "principal, action in bedrock::Action::\"ToolCall\", resource",
+        "principal, action == bedrock::Action::\"CallTool\", resource is Model",
+        "principal, action == bedrock::Action::\"InvokModel\", resource",
+        "principal is Role, action, resource",
+        "principal, action, resource == Tool::\"x\"",
+    ];
+    let conditions = [
+        "true",
+        "false",
+        "resource is Tool && action in bedrock::Action::\"ModelCall\"",
+        "action == bedrock_mantle::Action::\"CreateInference\" && context.request.max_tokens > 1",
+        "resource has base && resource.base == 1",
+        "context.arguments.getTag(\"a\") == context.arguments.getTag(\"b\")",
+        "action in [bedrock::Action::\"OtherCall\"] && resource.name == \"x\"",
+        "context.hourly_count > 3 && context.tiem.hour < 3",
+    ];
+    let mut found = 0;
+    for scope in scopes {
+        for condition in conditions {
+            let text = format!("@id(\"a\") forbid ({scope}) when {{ {condition} }};");
+            let (whole, narrowed) = crate::load::both_ways(&text);
+            // How often the same is found differs with the number of actions.
+            let said = |findings: &[Finding]| {
+                let short = |finding: &Finding| {
+                    let message = finding.message.split(" (and ").next().unwrap_or_default().to_owned();
+                    (finding.line, finding.column, finding.error, message)
+                };
+                findings.iter().map(short).collect::<Vec<_>>()
+            };
+            assert_eq!(said(&whole), said(&narrowed), "{text}");
+            found += whole.len();
+        }
+    }
+    println!("{found} findings");
+    assert!(found > 40);
+}
+
 #[test]
 fn time_is_utc() {
     let text = r#"@id("a") permit (principal, action, resource) when {
