@@ -3,7 +3,7 @@
 use crate::evaluate::Policies;
 use crate::finding::Finding;
 use crate::hierarchy::Hierarchy;
-use crate::schema::{self, UNKNOWN};
+use crate::schema::{self, TOOL_CALLS, UNKNOWN};
 use crate::scope::Scope;
 use crate::shape;
 use cedar_policy::{
@@ -58,6 +58,8 @@ pub struct PolicyInfo {
     pub description: Option<String>,
     /// Its scope names `bedrock::Action::"Unknown"` in so many words.
     pub names_unknown: bool,
+    /// Its scope admits tool calls and nothing else.
+    pub only_tool_calls: bool,
     /// The principals that it names, in its scope or its conditions.
     pub principals: Vec<String>,
     /// File.
@@ -221,6 +223,8 @@ impl<'s> Loader<'s> {
                 .filter(|uid| uid.type_name().to_string() == "Principal")
                 .map(|uid| uid.id().unescaped().to_owned())
                 .collect(),
+            only_tool_calls: scope
+                .admits_only(&TOOL_CALLS.map(action).into_iter().flatten().collect::<Vec<_>>()),
             names_unknown: action(UNKNOWN).is_some_and(|unknown| scope.names_action(&unknown)),
             path: place.path,
             line: place.line,

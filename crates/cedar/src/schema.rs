@@ -10,6 +10,8 @@ pub const SCHEMA: &str = include_str!("../data/schema.cedarschema");
 pub(crate) const UNKNOWN: (&str, &str) = ("bedrock", "Unknown");
 /// The action of a tool call.
 pub(crate) const TOOL_CALL: (&str, &str) = ("bedrock", "CallTool");
+/// It, and the group that it is in.
+pub(crate) const TOOL_CALLS: [(&str, &str); 2] = [TOOL_CALL, ("bedrock", "ToolCall")];
 
 /// Parses the schema that we ship; the error is ours.
 pub(crate) fn parse() -> Result<Schema, String> {

@@ -52,6 +52,15 @@ impl Scope {
         }
     }
 
+    /// It admits these actions and no others.
+    pub(crate) fn admits_only(&self, actions: &[EntityUid]) -> bool {
+        match &self.action {
+            ActionConstraint::Any => false,
+            ActionConstraint::Eq(uid) => actions.contains(uid),
+            ActionConstraint::In(uids) => uids.iter().all(|uid| actions.contains(uid)),
+        }
+    }
+
     /// The resource that it must be, no other form of its name.
     pub(crate) fn exact_resource(&self) -> Option<&EntityUid> {
         match &self.resource {

@@ -79,6 +79,7 @@ impl CedarFiles<'_> {
             }
             entries.push(entry(info, id, at, report));
         }
+        warn_of_tools(policies.infos(), report);
         Some(Cedar::new(policies, entries))
     }
 }
@@ -133,6 +134,15 @@ fn entry(info: &PolicyInfo, id: String, at: Pos, report: &mut Report) -> Entry {
         Rule { shadow: true, ..rule.clone() }
     };
     Entry { rule, otherwise }
+}
+
+/// Policies on tool calls are loaded and tested, but the gate asks about calls to Bedrock only.
+fn warn_of_tools(infos: &[PolicyInfo], report: &mut Report) {
+    if let Some(first) = infos.iter().find(|info| info.only_tool_calls) {
+        let message = "policies like this one concern tool calls: `policy test` decides them, but the gate of this version asks about \
+                       calls to Bedrock only; what a model is offered is `context.request.tools`";
+        report.warning(&first.path, Pos { line: first.line, column: first.column }, message);
+    }
 }
 
 /// A name that is almost one of the directory's is most likely a typo; others may be virtual keys.
