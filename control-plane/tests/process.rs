@@ -14,6 +14,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+#[path = "process/approvals.rs"]
+mod approvals;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const DATA_TOKEN: &str = "pcl_data_for_tests_of_the_process";
 const ADMIN_TOKEN: &str = "pcl_admin_for_tests_of_the_process";

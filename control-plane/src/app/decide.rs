@@ -161,6 +161,10 @@ impl App {
 }
 
 /// What becomes of a question.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one, and goes straight into the store"
+)]
 enum Settled {
     /// It has a verdict, which is given once it is durable.
     Recorded {

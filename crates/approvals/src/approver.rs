@@ -85,9 +85,12 @@ fn matches(glob: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Token, its principal, who calls, `allow_self`, approvers, what comes of it.
+    type Case<'a> = (&'a str, Option<&'a str>, &'a str, bool, &'a [&'a str], &'a str);
+
     #[test]
     fn who_may_answer() {
-        let cases: &[(&str, Option<&str>, &str, bool, &[&str], &str)] = &[
+        let cases: &[Case<'_>] = &[
             ("ops", None, "app", false, &[], "ok"),
             ("ops", None, "app", false, &["*"], "ok"),
             ("app", None, "app", false, &[], "own"),

@@ -33,6 +33,7 @@ impl App {
     /// The second question: it waits. Each time that something has happened to the approval it is decided afresh, on the
     /// bundle of that moment; so it does not matter which approval the gate says it waits for.
     pub(super) async fn decide_held(&self, question: DecisionRequest) -> Result<DecisionAnswer, Fault> {
+        let latest = question.wait_ms.map(|wait_ms| Instant::now() + in_time(Duration::from_millis(wait_ms)));
         let mut until = None;
         loop {
             let over = until.is_some_and(|until| Instant::now() >= until);
@@ -43,7 +44,10 @@ impl App {
                     return Ok(answer);
                 }
                 Turn::Wait { approval_id, hold, .. } => {
-                    let until = *until.get_or_insert_with(|| self.desk.holds.until(&question.call_id, hold));
+                    let until = *until.get_or_insert_with(|| {
+                        let own = self.desk.holds.until(&question.call_id, hold);
+                        latest.map_or(own, |latest| own.min(latest))
+                    });
                     self.wait(&approval_id, until).await;
                 }
             }
@@ -57,6 +61,12 @@ impl App {
             let _ = tokio::time::timeout_at(until, changes.changed()).await;
         }
     }
+}
+
+/// How long a call can wait whose gate waits for so long: what is decided then must be durable and arrive before the gate
+/// gives up, or an approval would be used up for nothing.
+fn in_time(gate: Duration) -> Duration {
+    gate.saturating_sub((gate / 4).min(Duration::from_secs(1)))
 }
 
 /// Whole seconds, rounded up.

@@ -270,6 +270,24 @@ async fn a_grant_is_used_up_call_by_call() {
     let made = plane.call("POST", "/v1/grants", Some(wish.clone())).await.json();
     let path = format!("/v1/grants/{}", made["id"].as_str().unwrap());
     assert_eq!(plane.call("DELETE", &path, None).await.status, StatusCode::NO_CONTENT);
+    let events = plane.get("/v1/events?limit=1000").await.json();
+    let told: Vec<String> = events["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["kind"] == "approval")
+        .map(|event| {
+            format!("{} by {}", event["detail"]["what"].as_str().unwrap(), event["actor"].as_str().unwrap())
+        })
+        .collect();
+    for expected in [
+        "grant_created by auditor",
+        "grant_used by gate-1",
+        "grant_revoked by auditor",
+        "approval_denied by auditor",
+    ] {
+        assert!(told.iter().any(|told| told == expected), "{expected}: {told:?}");
+    }
     let mut cases = vec![
         (plane.call("DELETE", &path, None).await, 409, "grant_over"),
         (plane.call("DELETE", "/v1/grants/grt_0", None).await, 404, "grant_not_found"),
@@ -339,10 +357,20 @@ async fn a_held_call_that_nobody_answers_is_pending() {
     assert!(at.elapsed() >= Duration::from_secs(1), "{:?}", at.elapsed());
     let recorded = plane.get("/v1/decisions?verdict=pending_approval").await.json();
     assert_eq!(recorded["decisions"].as_array().unwrap().len(), 1);
-    // Its time is over: asked once more it does not wait again.
-    let mut late = held("c1", &hold["approval_id"]);
-    late["call_id"] = json!("c1");
-    assert_eq!(plane.decide(&late).await["verdict"], "pending_approval");
+}
+
+#[tokio::test]
+async fn a_held_call_is_decided_before_its_gate_gives_up() {
+    let plane = asking("hold: 45s").await;
+    let hold = plane.decide(&call("c1")).await;
+    assert_eq!(hold["seconds"], 45);
+    let at = Instant::now();
+    let mut impatient = held("c1", &hold["approval_id"]);
+    impatient["wait_ms"] = json!(400);
+    assert_eq!(plane.decide(&impatient).await["verdict"], "pending_approval");
+    let took = at.elapsed();
+    println!("a gate that waits for 400 ms is answered after {took:?}");
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(20), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
