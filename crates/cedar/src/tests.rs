@@ -237,6 +237,74 @@ fn hostile_texts_are_refused_without_exhausting_the_stack() {
     assert!(findings.len() <= 201);
 }
 
+/// Pieces of policies, in any order.
+fn cedarish() -> impl Strategy<Value = String> {
+    let pieces = [
+        "@id(\"a\")",
+        "@shadow",
+        "@",
+        "permit",
+        "forbid",
+        "(principal, action, resource)",
+        "when",
+        "unless",
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "context",
+        ".request",
+        ".bytes",
+        "resource",
+        " has ",
+        "base",
+        " like ",
+        "\"*\"",
+        "\"\\u{0}\"",
+        "==",
+        "<",
+        "&&",
+        "||",
+        "!",
+        "-",
+        "+",
+        "*",
+        "9223372036854775807",
+        "1",
+        "Model::\"x\"",
+        "bedrock::Action::\"InvokeModel\"",
+        " in ",
+        " is ",
+        "if ",
+        " then ",
+        " else ",
+        "decimal(\"1.0\")",
+        "ip(\"x\")",
+        ".contains(",
+        ".hasTag(\"a\")",
+        ";",
+        "//",
+        "\n",
+        "é",
+        "?principal",
+        "\u{feff}",
+        "\"",
+    ];
+    proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..60)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn reading_never_panics(text in prop_oneof![cedarish(), any::<String>(), cedarish().prop_map(|text| format!("@id(\"a\") permit (principal, action, resource) when {{ {text} }};"))]) {
+        let (whole, narrowed) = crate::load::both_ways(&text);
+        prop_assert_eq!(whole.iter().any(|finding| finding.error), narrowed.iter().any(|finding| finding.error));
+    }
+}
+
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), "[a-z.:\"\\\\/]{1,12}", any::<String>()]
 }

@@ -7,7 +7,7 @@ use crate::cedar::{Cedar, Entry, PREFIX};
 use crate::decision::Effect;
 use crate::directory::Directory;
 use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS};
-use crate::rule::{Metadata, Rule, Severity, Source};
+use crate::rule::{Metadata, Rule, Source};
 use crate::source::node::{self, Node, Value};
 use crate::source::read::{Reader, closest, describe};
 use crate::source::report::{Pos, Report};
@@ -120,7 +120,7 @@ fn entry(info: &PolicyInfo, id: String, at: Pos, report: &mut Report) -> Entry {
         approval: None,
         retry_after: None,
         redact_with: None,
-        severity: severity.unwrap_or_else(Severity::default),
+        severity: severity.unwrap_or_default(),
         tags: Vec::new(),
         metadata: Metadata::new(),
         conditions: Vec::new(),
