@@ -197,9 +197,9 @@ mod tests {
 
     #[test]
     fn every_field_that_policy_reads_survives_or_is_listed() {
-        // What no question of a gate has: it is there for tool calls and for what the control plane counts.
+        // What no question of a gate has: tool calls, what the control plane counts, the route that a bundle finds.
         let not_of_a_question = |name: &str| {
-            ["arguments", "tool", "context"]
+            ["arguments", "tool", "context", "route"]
                 .iter()
                 .any(|head| name == *head || name.starts_with(&format!("{head}.")))
         };

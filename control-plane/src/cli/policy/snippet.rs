@@ -237,7 +237,7 @@ mod tests {
             println!("{}\n{:indent$}{}", shown.text, "", "^".repeat(shown.marks), indent = shown.indent);
             assert_eq!(shown, Shown { text: text.to_owned(), indent, marks });
         }
-        let shown = show(&long, 323);
+        let shown = show(&long, 322);
         println!("{}\n{:indent$}{}", shown.text, "", "^".repeat(shown.marks), indent = shown.indent);
         assert!(shown.text.starts_with('…') && shown.text.ends_with('…'));
         assert!(columns(&shown.text) <= WIDTH + 3);

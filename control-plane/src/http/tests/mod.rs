@@ -7,6 +7,7 @@ mod data;
 mod history;
 mod keys;
 mod limits;
+mod reports;
 mod wire;
 
 use super::{admin_api, data_plane};
