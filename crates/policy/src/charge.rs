@@ -7,6 +7,7 @@ use crate::limit::{Charge, LimitSpec, Measure, Price};
 use crate::predicate::{Predicate, Subject, Truth, all};
 use crate::price::Unpriced;
 use crate::routes::runs_model;
+use crate::template::Template;
 use crate::view::View;
 use crate::{Call, Model};
 use sha2::{Digest, Sha256};
@@ -29,6 +30,8 @@ pub(crate) struct Limit {
     pub(crate) conditions: Vec<Predicate>,
     /// Only calls on this route count.
     pub(crate) route: Option<String>,
+    /// For the caller.
+    pub(crate) message: Option<Template>,
 }
 
 /// How the use of a call is estimated before it is made.
@@ -226,7 +229,7 @@ impl Bundle {
     }
 
     /// What becomes of a decision when a limit is exceeded: the strictest of both. `retry_after_seconds` is when there
-    /// will be room again; `None`: never, the call alone is more than the limit. A limit that warns, or is in shadow mode, is
+    /// will be room again; `None`: waiting does not help, the call alone is more than the limit. A limit that warns, or is in shadow mode, is
     /// only noted.
     #[must_use]
     pub fn exceeded(
@@ -236,7 +239,6 @@ impl Bundle {
         retry_after_seconds: Option<u64>,
         call: &Call,
     ) -> Decision {
-        let _ = call;
         let rule = format!("{LIMIT_PREFIX}{}", limit.id);
         let mut after = decision.clone();
         let matched = MatchedRule { id: rule.clone(), effect: limit.action, shadow: limit.shadow };
@@ -264,23 +266,25 @@ impl Bundle {
             (after.shadow_effect, after.shadow_rule) = (None, None);
         }
         after.effect = limit.action;
-        after.message = message(limit, retry_after_seconds);
+        let told =
+            self.limits.iter().find(|own| own.spec.id == limit.id).and_then(|own| own.message.as_ref());
+        let told = told.map(|message| message.fill(&View::of(call, decision.route.as_deref())));
         after.retry_after_seconds = seconds.filter(|_| limit.action == Effect::Throttle);
-        after.approval = (limit.action == Effect::RequireApproval)
-            .then(|| self.approvals.terms(&rule, limit.message.as_deref()));
+        after.approval =
+            (limit.action == Effect::RequireApproval).then(|| self.approvals.terms(&rule, told.as_deref()));
+        after.message = message(&limit.id, told, retry_after_seconds);
         after.rule = Some(rule);
         after
     }
 }
 
-fn message(limit: &LimitSpec, retry_after_seconds: Option<u64>) -> String {
-    let id = &limit.id;
-    match (&limit.message, retry_after_seconds) {
-        (Some(message), _) => format!("portcullis: limit `{id}`: {message}"),
+fn message(id: &str, told: Option<String>, retry_after_seconds: Option<u64>) -> String {
+    match (told, retry_after_seconds) {
+        (Some(told), _) => format!("portcullis: limit `{id}`: {told}"),
         (None, Some(seconds)) => {
             format!("portcullis: limit `{id}` is used up; there will be room in {seconds} s")
         }
-        (None, None) => format!("portcullis: limit `{id}`: this call alone may use more than it allows"),
+        (None, None) => format!("portcullis: limit `{id}` has no room for this call"),
     }
 }
 

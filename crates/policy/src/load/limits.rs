@@ -1,15 +1,15 @@
 //! `limits` of `bundle.yaml` and of its routes.
 
-use super::condition;
 use super::files::MANIFEST;
 use super::routes::read_id;
 use super::rules::{MODES, Rules};
 use super::units::{duration, nano};
+use super::{condition, message};
 use crate::charge::Limit;
 use crate::decision::Effect;
 use crate::field::FieldKind;
 use crate::limit::{LimitSpec, Measure};
-use crate::limits::{MAX_LIMITS, MAX_MESSAGE_CHARS, MAX_NAME_CHARS};
+use crate::limits::{MAX_LIMITS, MAX_NAME_CHARS};
 use crate::names::Selector;
 use crate::predicate::{Predicate, Subject};
 use crate::price::PriceTable;
@@ -93,7 +93,7 @@ impl Limits {
         let per = map.get("per").map_or_else(|| Some(Vec::new()), |node| read_per(reader, node));
         let action = map.get("action").map(|node| reader.choice(node, "action", ACTIONS));
         let shadow = map.get("mode").and_then(|node| reader.choice(node, "mode", MODES)).unwrap_or(false);
-        let message = map.get("message").and_then(|node| reader.text(node, "`message`", MAX_MESSAGE_CHARS));
+        let message = map.get("message").and_then(|node| message::read(reader, node));
         let models = rules.language.models.len();
         let mut conditions = Vec::new();
         for selector in Selector::ALL {
@@ -110,6 +110,7 @@ impl Limits {
             conditions.extend(read);
         }
         let (id, measure, per) = (id?, measure?, per?);
+        check_tools(reader, &id, measure, &conditions);
         if measure == Measure::Cost {
             self.cost = self.cost.or(measure_at);
         }
@@ -126,9 +127,10 @@ impl Limits {
             per: names,
             action: action.unwrap_or(Some(default))?,
             shadow,
-            message: message.map(|message| message.text),
+            message: message.as_ref().map(|message| message.source().to_owned()),
         };
-        Some(Limit { spec: Arc::new(spec), per: fields, conditions, route: route.map(str::to_owned) })
+        let route = route.map(str::to_owned);
+        Some(Limit { spec: Arc::new(spec), per: fields, conditions, route, message })
     }
 
     fn read_id(&mut self, reader: &mut Reader<'_>, map: Map<'_>) -> Option<Located> {
@@ -168,6 +170,25 @@ impl Limits {
     }
 }
 
+/// A limit by tool counts tool calls, and the gate does not ask about them yet.
+fn check_tools(reader: &mut Reader<'_>, id: &Located, measure: Measure, conditions: &[Predicate]) {
+    if !conditions.iter().any(Predicate::selects_tools) {
+        return;
+    }
+    let id_text = &id.text;
+    if measure == Measure::ToolCalls {
+        let message = format!(
+            "limit `{id_text}` counts calls of certain tools; the gate of this version asks about calls to Bedrock only, so \
+             that it counts nothing"
+        );
+        reader.report.warning(MANIFEST, id.at, message);
+    } else {
+        let message =
+            format!("limit `{id_text}` is about certain tools, so its measure must be `tool_calls`");
+        reader.error(id.at, message);
+    }
+}
+
 fn read_max(reader: &mut Reader<'_>, node: &Node, measure: Measure) -> Option<u64> {
     let max = match measure {
         Measure::Cost => {
@@ -202,7 +223,7 @@ fn read_per(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Subject
     let mut fields = Vec::with_capacity(texts.len());
     for text in &texts {
         let Some((field, key)) = condition::resolve(reader, text, condition::Place::Call) else { continue };
-        let problem = if field.needs_text || field.name == "arguments" {
+        let problem = if field.is_content() {
             format!("`{}` cannot be counted by: it is what the call says, not whose it is", text.text)
         } else if matches!(field.kind, FieldKind::Text | FieldKind::Map) {
             fields.push((text.text.clone(), Subject::Field(field, key)));

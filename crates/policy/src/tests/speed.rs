@@ -178,3 +178,54 @@ fn hostile_files() {
         }
     }
 }
+
+/// Limits as a large organisation has them, with prices for every family.
+fn many_limits() -> String {
+    let mut text = String::from("version: '1'\nname: x\ndefault: deny\n");
+    text.push_str("routes:\n- {id: finance, principals: [\"billing-*\"]}\n- {id: all, max_tokens: 100000}\n");
+    text.push_str("limits:\n");
+    for (id, measure, per) in [
+        ("calls", "requests", "[principal.name]"),
+        ("tokens", "tokens", "[principal.name, model.base]"),
+        ("team", "tokens", "[principal.tenant]"),
+        ("money", "cost", "[principal.name]"),
+        ("all-money", "cost", "[operation]"),
+    ] {
+        text.push_str(&format!("- {{id: {id}, measure: {measure}, max: 1000000, window: 1d, per: {per}, models: [\"*claude*\"]}}\n"));
+    }
+    text.push_str("prices:\n  currency: USD\n  unpriced: deny\n  models:\n");
+    for n in 0..60 {
+        text.push_str(&format!("  - {{models: [\"vendor{n}.model-*\"], input: 3.00, output: 15.00}}\n"));
+    }
+    text.push_str("  - {models: [\"anthropic.claude-*\"], input: 3.00, output: 15.00, cache_read: 0.3, cache_write: 3.75}\n");
+    text
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn measure_limits() {
+    let rules = many_rules(100);
+    let call = Call { action_type: "model_invoked".to_owned(), ..call() };
+    for (what, manifest) in [
+        ("no limits", "version: '1'\nname: x\ndefault: deny\n".to_owned()),
+        ("5 limits, 2 routes, 61 prices", many_limits()),
+    ] {
+        let bundle = compile(&[file("bundle.yaml", manifest), file("rules/a.yaml", &rules)]).unwrap();
+        let mut samples: Vec<_> = (0..2000)
+            .map(|_| {
+                let start = Instant::now();
+                for _ in 0..10 {
+                    let decision = bundle.decide(black_box(&call));
+                    black_box(bundle.charges(black_box(&call), &decision));
+                }
+                start.elapsed() / 10
+            })
+            .collect();
+        samples.sort_unstable();
+        println!("{what}: decide and charges p50 {:?}, p99 {:?}", samples[1000], samples[1980]);
+        println!(
+            "{:?}",
+            bundle.charges(&call, &bundle.decide(&call)).iter().map(|c| &c.key).collect::<Vec<_>>()
+        );
+    }
+}
