@@ -17,18 +17,22 @@
 
 mod ledger;
 mod outcome;
+mod reserve;
 mod retries;
 mod rows;
 mod slices;
+mod stored;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod want;
 
-pub use ledger::{Ledger, MAX_KEYS, Use};
+pub use ledger::{Ledger, MAX_KEYS};
 pub use outcome::Late;
 pub use retries::{MAX_SHARED_ATTEMPTS, RETRY_MS};
 pub use rows::{Change, Entry, GroupRow, OpenRow, Retry, Snapshot, UseRow};
 pub use slices::{MAX_AMOUNT, SLICES, slice_ms};
 pub use sweep::KEPT_MS;
+pub use usage::Use;
 pub use want::{Exceeded, Refusal, Reservation, Want};

@@ -178,8 +178,8 @@ fn check_tools(reader: &mut Reader<'_>, id: &Located, measure: Measure, conditio
     let id_text = &id.text;
     if measure == Measure::ToolCalls {
         let message = format!(
-            "limit `{id_text}` counts calls of certain tools; the gate of this version asks about calls to Bedrock only, so \
-             that it counts nothing"
+            "limit `{id_text}` counts nothing yet: its selectors concern tool calls, and the gate of this version asks \
+             about calls to Bedrock only"
         );
         reader.report.warning(MANIFEST, id.at, message);
     } else {
