@@ -220,7 +220,7 @@ mod tests {
         }
         let file =
             |path: &str, text: &str| SourceFile { path: path.to_owned(), bytes: text.as_bytes().to_vec() };
-        let manifest = "version: '1'\nname: all\ndefault: allow\n";
+        let manifest = "version: '1'\nname: all\ndefault: allow\nroutes:\n- id: every-call\n";
         let bundle = compile(&[file("bundle.yaml", manifest), file("rules/all.yaml", &rules)])
             .unwrap_or_else(|error| panic!("{error}"));
         let (original, recalled) = recalled(question());
