@@ -1,6 +1,7 @@
 //! Routes: which callers may do what, before any rule.
 
 use crate::decision::Effect;
+use crate::fold::fold;
 use crate::glob::Glob;
 use crate::names::Selector;
 use crate::source::report::Pos;
@@ -44,12 +45,16 @@ impl Route {
             globs.as_ref().is_none_or(|globs| !text.is_empty() && globs.iter().any(|glob| glob.matches(text)))
         };
         fits(&self.principals, &call.principal.name)
-            && (self.hosts.is_none() || fits(&self.hosts, &call.host.to_ascii_lowercase()))
+            && (self.hosts.is_none() || fits(&self.hosts, &fold(&call.host)))
             && fits(&self.tenants, call.principal.tenant.as_deref().unwrap_or_default())
     }
 
     /// Why the route does not allow a call, for the caller; `None` when it does.
     pub(crate) fn refusal(&self, view: &View<'_>) -> Option<String> {
+        // What a route allows is about calls to Bedrock.
+        if view.call.tool.is_some() {
+            return None;
+        }
         let allows = |globs: &Option<Vec<Glob>>, selector| {
             globs.as_ref().is_none_or(|globs| {
                 view.names.get(selector).iter().any(|name| globs.iter().any(|glob| glob.matches(name)))

@@ -6,6 +6,7 @@ mod cedar;
 mod conditions;
 mod docs;
 mod examples;
+mod manifest;
 mod properties;
 mod speed;
 
