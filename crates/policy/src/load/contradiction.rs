@@ -33,7 +33,7 @@ pub(crate) fn check(reader: &mut Reader<'_>, conditions: &[Predicate]) {
                 dead.push((branch.at(), why));
             }
         }
-        if dead.len() == branches.len() {
+        if !dead.is_empty() && dead.len() == branches.len() {
             let why = dead.first().map_or("", |(_, why)| why);
             reader
                 .error(at, format!("the rule can never match: no alternative can hold; of the first, {why}"));
@@ -134,7 +134,7 @@ fn no_candidate<'p>(kind: FieldKind, tests: &[&'p Test]) -> Option<(&'p Test, St
         !decidable(&test.check, value) || test.check.holds(value, &view) != test.negated
     };
     if kind == FieldKind::Integer && candidates.iter().all(|value| value.as_f64().is_some_and(|n| n < 0.0)) {
-        return Some((first, format!("{} is never below 0", first.subject)));
+        return Some((first, format!("`{}` is never below 0", first.subject)));
     }
     let alive = candidates.iter().any(|value| others.iter().all(|test| passes(test, value)));
     if alive {
@@ -215,7 +215,7 @@ fn empty_range<'p, 'n>(
                 (Some(lower), Some(upper)) if !std::ptr::eq(lower, upper) => {
                     format!("{} beside {}", said(lower), said(upper))
                 }
-                _ => format!("{} is never below 0", test.subject),
+                _ => format!("`{}` is never below 0", test.subject),
             };
             return Some((test, why));
         }

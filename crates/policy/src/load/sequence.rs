@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3_600);
 pub(crate) fn read(reader: &mut Reader<'_>, language: &mut Language, map: Map<'_>) -> Option<Predicate> {
     let mut list = |key: &str| -> (Vec<Past>, Option<&Node>) {
         let Some(node) = map.get(key) else { return (Vec::new(), None) };
-        let items = reader.list(node, &format!("`{key}`")).unwrap_or_default();
+        let Some(items) = reader.list(node, &format!("`{key}`")) else { return (Vec::new(), Some(node)) };
         if items.is_empty() {
             reader.error(node.at, format!("`{key}` is empty; leave the key out"));
         }

@@ -108,6 +108,65 @@ fn measure() {
     }
 }
 
+/// A hundred texts (and expressions) that a megabyte of ordinary text does not have, nor almost.
+fn text_rules(operator: &str, count: usize) -> String {
+    let words = [
+        "password",
+        "confidential",
+        "secret key",
+        "ssn",
+        "iban",
+        "api_key",
+        "private",
+        "salary",
+        "merger",
+        "patient",
+    ];
+    let rule = |n: usize| {
+        let word = words[n % words.len()];
+        let value =
+            if operator == "matches" { format!("{word} ?{n}[:=]\\s*\\S+") } else { format!("{word} {n}:") };
+        format!(
+            "- {{id: t{n}, action: block, conditions: [{{field: request.text, operator: {operator}, value: \"{}\"}}]}}\n",
+            value.replace('\\', "\\\\")
+        )
+    };
+    format!("rules:\n{}", (0..count).map(rule).collect::<String>())
+}
+
+/// Prose, with the words that rules look for, but not followed by what makes a match.
+fn prose(bytes: usize, extra: &str) -> String {
+    let sentence = "The quarterly report says that the passwords of our Customers were rotated, and private matters stay so. ";
+    format!("{sentence}{extra}").repeat(bytes / (sentence.len() + extra.len()) + 1)
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn text() {
+    for (operator, count) in
+        [("contains", 100), ("contains", 1_000), ("contains", 10_000), ("matches", 100), ("matches", 1_000)]
+    {
+        let bundle = bundle("deny", &text_rules(operator, count));
+        for (name, extra) in [("ASCII", ""), ("not ASCII", "Größe und Maß. ")] {
+            let text = prose(4 << 20, extra);
+            let bytes = text.len() as f64;
+            let call = Call {
+                request: Request { text: Some(crate::Text { text, truncated: false }), ..Request::default() },
+                ..call()
+            };
+            let mut samples: Vec<_> = (0..7)
+                .map(|_| {
+                    let start = on_cpu();
+                    black_box(bundle.decide(black_box(&call)));
+                    (on_cpu() - start).as_secs_f64()
+                })
+                .collect();
+            samples.sort_by(f64::total_cmp);
+            println!("{count} `{operator}`, {name}: {:.0} MB/s", bytes / samples[3] / 1e6);
+        }
+    }
+}
+
 /// Five megabytes of what a scanner may choke on: no stack overflow, no quadratic time.
 #[test]
 #[ignore = "a measurement"]
