@@ -78,7 +78,7 @@ fn swap_at(bench: &Bench, rules: usize, when: Instant) -> Result<Duration> {
     let generation = || -> Result<(String, u64)> {
         let (status, body) = bench.control_plane.admin.get("/v1/bundles")?;
         ensure!(status == 200, "GET /v1/bundles: {status} {body}");
-        let active = if body["active"].is_object() { &body["active"] } else { &body };
+        let active = body.get("active").context("active")?;
         Ok((
             active["digest"].as_str().context("digest")?.to_owned(),
             active["rules"].as_u64().context("rules")?,

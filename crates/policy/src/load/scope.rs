@@ -47,10 +47,11 @@ pub(crate) fn only_tool_calls(conditions: &mut Vec<Predicate>, at: Pos) {
         matches!(predicate, Predicate::Test(Test { subject: Subject::Selector(Selector::Tools), .. }))
     };
     let reads_tools = conditions.iter().any(|one| one.any_field(&|field| field.is_of_tools()));
-    if reads_tools && !conditions.iter().any(selects_tools) {
-        if let Ok(every) = Glob::parse("*") {
-            conditions.insert(0, selector_test(Selector::Tools, vec![every], false, "*", at));
-        }
+    if reads_tools
+        && !conditions.iter().any(selects_tools)
+        && let Ok(every) = Glob::parse("*")
+    {
+        conditions.insert(0, selector_test(Selector::Tools, vec![every], false, "*", at));
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 pub(super) fn run(rounds: usize, notes: &mut Vec<(String, f64)>) -> Result<()> {
     let plain = |number: usize| json!({"field": "request.text", "operator": "contains", "value": format!("forbidden phrase {number}")});
     let regex = |number: usize| json!({"field": "request.text", "operator": "matches", "value": format!("(secret|token)-{number}[a-f0-9]{{8}}")});
-    let half = |number: usize| if number % 2 == 0 { plain(number) } else { regex(number) };
+    let half = |number: usize| if number.is_multiple_of(2) { plain(number) } else { regex(number) };
     let kinds: [(&str, &dyn Fn(usize) -> Value); 3] =
         [("100 literals", &plain), ("100 regexes", &regex), ("50 literals, 50 regexes", &half)];
     let words = "Summarise the dispute history of the account for the reviewer, and the token counts of each secret phrase. ";
