@@ -30,6 +30,7 @@ pub(crate) const ACTIONS: &[(&str, Effect)] =
 
 /// A rule on an answer.
 #[derive(Debug, Clone)]
+#[expect(dead_code, reason = "checked at load, and counted; answers are not decided by this version")]
 pub(crate) struct OutputRule {
     pub(crate) id: String,
     pub(crate) effect: Effect,

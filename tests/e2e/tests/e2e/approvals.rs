@@ -72,8 +72,11 @@ fn id_in(raised: &Value) -> Result<String> {
     ensure!(raised["class"] == "AccessDeniedException" && raised["status"] == 403, "{raised}");
     ensure!(raised["requests"] == 1, "the SDK must not retry: {raised}");
     let message = raised["error"]["Message"].as_str().context("message")?;
-    let at = message.find("apr_").with_context(|| format!("no approval id in `{message}`"))?;
-    let id = message[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let (_, rest) = message.split_once("apr_").with_context(|| format!("no approval id in `{message}`"))?;
+    let id = "apr_"
+        .chars()
+        .chain(rest.chars())
+        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     Ok(id.collect())
 }
 
