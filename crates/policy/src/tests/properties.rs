@@ -1,6 +1,6 @@
 //! Whatever bytes come, no panic; whatever rules come, the index agrees with a plain walk over them.
 
-use super::{bundle, file};
+use super::file;
 use crate::{Call, Model, Principal, Request, Seen, Text, Tool, compile};
 use proptest::prelude::*;
 
