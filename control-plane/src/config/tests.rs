@@ -36,6 +36,10 @@ fn nonsense_is_refused_with_a_hint() {
         ("data_threads: 0", "data_threads"),
         ("data_token_sha256: [abc]", "sha256sum"),
         ("admin_token_file: [/does/not/exist]", "/does/not/exist"),
+        ("bundle_keys: [abc]", "minisign"),
+        ("bundle_keys: abc", "bundle_keys"),
+        ("require_signed_bundles: true", "bundle_keys"),
+        ("require_signed_bundles: [yes]", "require_signed_bundles"),
         ("[1, 2]", "portcullis.yaml"),
         ("data_addr: [", "portcullis.yaml"),
     ];
@@ -44,6 +48,20 @@ fn nonsense_is_refused_with_a_hint() {
         assert!(error.contains(hint), "{text}: {error}");
     }
     println!("compared {} errors", cases.len());
+}
+
+#[test]
+fn keys_of_bundles_are_read_and_flags_win() {
+    let key = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+    let minisign = "RWRmAp9ttFa1x5MsipyYIh8pM+wRC9SBwkoVIwLC8TEWbhLYw81Nv0ue";
+    let text = format!("bundle_keys: [\"{key}\", {minisign}]\nrequire_signed_bundles: true\n");
+    let trust = yaml(&text).unwrap().trust;
+    let names: Vec<_> = trust.keys.iter().map(crate::bundle::BundleKey::name).collect();
+    println!("{names:?}");
+    assert!(trust.required && names[0].starts_with("ed25519:") && names[1] == "minisign:C7B556B46D9F0266");
+    let file = RawConfig::from_yaml(Path::new("f"), &text).unwrap();
+    let flags = RawConfig { require_signed_bundles: Some(false), ..RawConfig::default() };
+    assert!(!Config::check(flags.or(file), Secrets::default()).unwrap().trust.required);
 }
 
 #[test]

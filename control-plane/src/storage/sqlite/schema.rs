@@ -5,8 +5,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Each step brings the schema from version `index` to `index + 1`. Never edit one that was released: add one.
-const MIGRATIONS: &[&str] =
-    &[include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql"), include_str!("v4.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("v1.sql"),
+    include_str!("v2.sql"),
+    include_str!("v3.sql"),
+    include_str!("v4.sql"),
+    include_str!("v5.sql"),
+];
 
 /// The newest schema that this program knows.
 pub(super) fn known() -> i64 {

@@ -8,6 +8,9 @@ use crate::storage::{ApprovalChange, Committed, Event, Reaped, StoreError, Store
 use portcullis_audit::{DecisionRecord, OutcomeRecord, OutcomeState, SCHEMA, VerdictKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// Bytes of a test write: a decision changes two to six pages of 4 KiB.
+const PROBE_BYTES: i64 = 24 * 1024;
+
 pub(super) const NEWEST: &str = "SELECT coalesce(max(seq), 0) FROM decisions";
 
 /// A decision, ready to be inserted.
@@ -143,7 +146,9 @@ pub(super) fn put_event(conn: &Connection, event: &Event) -> Result<(), Failed> 
 }
 
 pub(super) fn probe(conn: &Connection, now_ms: u64) -> Result<(), Failed> {
-    put_meta(conn, "probe", signed(now_ms))
+    conn.prepare_cached("INSERT OR REPLACE INTO probe (one, at, filler) VALUES (1, ?1, randomblob(?2))")?
+        .execute(params![signed(now_ms), PROBE_BYTES])?;
+    Ok(())
 }
 
 /// The reaper: everything up to `reaped_to` was looked at before, so each decision is looked at once.
