@@ -50,7 +50,7 @@ pub(crate) fn iam_name(action: &EntityUid) -> String {
     format!("{}:{}", action.type_name().namespace().replace('_', "-"), action.id().unescaped())
 }
 
-/// The IAM actions of the schema, as `bedrock:InvokeModel`, in its order; [`UNKNOWN`] and tool calls are not among them.
+/// The IAM actions of the schema, as `bedrock:InvokeModel`, in its order; `UNKNOWN` and tool calls are not among them.
 pub fn actions() -> impl Iterator<Item = String> {
     let mut namespace = "";
     SCHEMA.lines().filter_map(move |line| {
