@@ -14,6 +14,7 @@ use crate::load::cedar::{CedarFiles, ENTITIES, SCHEMA};
 use crate::load::doubt;
 use crate::load::files::{self, MANIFEST, Role};
 use crate::load::manifest;
+use crate::load::output::OutputRule;
 use crate::load::routes;
 use crate::load::rules::Rules;
 use crate::predicate::Predicate;
@@ -55,6 +56,7 @@ pub struct Bundle {
     pub(crate) cedar: Option<Cedar>,
     /// Everything that is looked for in the text of requests.
     pub(crate) scanner: Scanner,
+    output_rules: Vec<OutputRule>,
     wants_text: bool,
     wants_counts: bool,
     wants_history: Option<u64>,
@@ -116,6 +118,7 @@ fn assemble(
 ) -> Bundle {
     warn_of_principals(&rules, &manifest.directory, &mut report);
     let scanner = rules.language.patterns.finish();
+    let output_rules = rules.output_rules;
     let rules = rules.rules;
     let conditions = || {
         let of_limits = manifest.limits.limits.iter().flat_map(|limit| &limit.conditions);
@@ -143,6 +146,7 @@ fn assemble(
         index: Index::new(&rules),
         cedar,
         scanner,
+        output_rules,
         wants_text,
         wants_counts,
         wants_history,
@@ -207,6 +211,12 @@ impl Bundle {
     /// The enabled rules, in load order: files by path, then as written; Cedar policies last, as `cedar/<@id>`.
     pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
         self.rules.iter().chain(self.cedar.iter().flat_map(Cedar::rules)).map(Rule::info)
+    }
+
+    /// The enabled `output_rules`, in load order. Nobody evaluates them yet.
+    #[must_use]
+    pub fn output_rules(&self) -> &[OutputRule] {
+        &self.output_rules
     }
 
     /// Some rule reads the text of requests.

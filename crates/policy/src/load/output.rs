@@ -7,7 +7,6 @@ use super::scope::read_selector;
 use crate::decision::Effect;
 use crate::limits::MAX_NAME_CHARS;
 use crate::names::Selector;
-use crate::predicate::Predicate;
 use crate::source::node::Node;
 use crate::source::read::Reader;
 
@@ -28,14 +27,15 @@ pub(crate) const KEYS: &[&str] = &[
 pub(crate) const ACTIONS: &[(&str, Effect)] =
     &[("block", Effect::Deny), ("redact", Effect::Redact), ("warn", Effect::Warn), ("log", Effect::Log)];
 
-/// A rule on an answer.
-#[derive(Debug, Clone)]
-#[expect(dead_code, reason = "checked at load, and counted; answers are not decided by this version")]
-pub(crate) struct OutputRule {
-    pub(crate) id: String,
-    pub(crate) effect: Effect,
-    pub(crate) redact_with: Option<String>,
-    pub(crate) conditions: Vec<Predicate>,
+/// A rule on what a tool answers: checked and listed; nobody evaluates it yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputRule {
+    /// Its id.
+    pub id: String,
+    /// What it does with an answer.
+    pub effect: Effect,
+    /// With [`Effect::Redact`]: what is put in place of what must not be seen.
+    pub redact_with: Option<String>,
 }
 
 /// Reads the list.
@@ -62,21 +62,19 @@ fn read_one(rules: &mut Rules, reader: &mut Reader<'_>, node: &Node) {
     About::read(reader, map);
     let redact_with =
         map.get("redact_with").and_then(|node| reader.text(node, "`redact_with`", MAX_NAME_CHARS));
-    let mut conditions = Vec::new();
+    // Read for their mistakes.
+    let language = &mut rules.language;
     if let Some(node) = map.get("tools") {
-        let tools = read_selector(reader, &mut rules.language, node, Selector::Tools, &mut false);
-        conditions.extend(tools);
+        read_selector(reader, language, node, Selector::Tools, &mut false);
     }
     if let Some(node) = map.get("output_conditions") {
-        let what = "`output_conditions`";
-        conditions.extend(read_all(reader, &mut rules.language, node, what, Place::Output));
+        read_all(reader, language, node, "`output_conditions`", Place::Output);
     }
     if let Some(node) = map.get("output_condition_groups") {
-        let what = "`output_condition_groups`";
-        conditions.extend(read_groups(reader, &mut rules.language, node, what, Place::Output));
+        read_groups(reader, language, node, "`output_condition_groups`", Place::Output);
     }
     if let (Some(id), Some(effect), true) = (id, effect, enabled) {
         let redact_with = redact_with.map(|text| text.text);
-        rules.output_rules.push(OutputRule { id: id.text, effect, redact_with, conditions });
+        rules.output_rules.push(OutputRule { id: id.text, effect, redact_with });
     }
 }
