@@ -37,6 +37,7 @@ impl Header {
 
 /// Finds the file that each extends. Unknown ones and cycles are errors.
 pub(crate) fn resolve(headers: &mut [Header], report: &mut Report) {
+    let mut circles = false;
     for number in 0..headers.len() {
         let Some((path, extends)) =
             headers.get(number).and_then(|header| Some((header.path.clone(), header.extends.clone()?)))
@@ -71,9 +72,10 @@ pub(crate) fn resolve(headers: &mut [Header], report: &mut Report) {
             });
             let message = format!("`extends` goes round in a circle: {}", shown.join(" extends "));
             report.error(&path, at, message);
+            circles = true;
         }
     }
-    if report.has_errors() {
+    if circles {
         // What stands on what is not to be followed round a circle.
         headers.iter_mut().for_each(|header| header.base = None);
     }
