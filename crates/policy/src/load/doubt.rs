@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Pairs of conditions that are compared. Behind that, rules that never decide are not found: a check must not take
 /// longer than reading the rules.
-const MAX_WORK: usize = 300_000;
+const MAX_WORK: usize = 100_000;
 
 /// Reports them as warnings.
 pub(crate) fn warn(rules: &[Rule], report: &mut Report) {
