@@ -344,7 +344,13 @@ fn show(view: &ApprovalView) -> anyhow::Result<()> {
         ("tool", tool),
         ("endpoint", [call.service.as_str(), &call.region, &call.host].join(" ").trim().to_owned()),
         ("request", format!("{} {}", call.method, call.path)),
-        ("body", format!("{} bytes, sha256 {}", call.bytes, text(&call.body_sha256))),
+        (
+            "body",
+            match &call.body_sha256 {
+                Some(sha256) => format!("{} bytes, sha256 {sha256}", call.bytes),
+                None => "not seen: a yes is for whatever is sent".to_owned(),
+            },
+        ),
         ("max tokens", max_tokens),
         ("tools offered", list(&call.tools)),
         ("guardrail", [text(&call.guardrail), text(&call.guardrail_version)].join(" ").trim().to_owned()),

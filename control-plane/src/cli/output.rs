@@ -61,7 +61,7 @@ pub(super) fn grouped(number: usize) -> String {
 
 /// The text with everything escaped that is not a character one sees: control characters, and those that change the
 /// direction or the look of what stands beside them.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     if !text.chars().any(is_trick) {
         return text.to_owned();
     }

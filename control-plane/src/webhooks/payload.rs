@@ -1,6 +1,7 @@
 //! What a delivery says.
 
 use super::Format;
+use crate::cli::output::printable;
 use crate::storage::Delivery;
 use serde_json::{Value, json};
 
@@ -51,11 +52,8 @@ fn slack(event: &Value, link: Option<&str>) -> Value {
         let summary = format!("Approval {state} by {}: `{}`", escape(&by), escape(&rule));
         (text("/approval/call/principal"), summary)
     };
-    let mut head = format!("*{summary}*");
-    for line in [message, text("/why")].iter().filter(|line| !line.is_empty()) {
-        head.push('\n');
-        head.push_str(&escape(line));
-    }
+    let said: Vec<String> =
+        [message, text("/why")].iter().filter(|line| !line.is_empty()).map(|line| escape(line)).collect();
     let models = event.pointer("/approval/call/models").and_then(Value::as_array);
     let models: Vec<&str> = models.into_iter().flatten().filter_map(Value::as_str).collect();
     let fields = [
@@ -69,12 +67,13 @@ fn slack(event: &Value, link: Option<&str>) -> Value {
     let fields: Vec<Value> = fields
         .iter()
         .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| mrkdwn(&format!("*{name}*\n{}", escape(value)), MAX_FIELD))
+        .map(|(name, value)| plain(&format!("{name}\n{}", escape(value)), MAX_FIELD))
         .collect();
-    let mut blocks = vec![
-        json!({ "type": "section", "text": mrkdwn(&head, MAX_TEXT) }),
-        json!({ "type": "section", "fields": fields }),
-    ];
+    let mut blocks = vec![json!({ "type": "section", "text": mrkdwn(&format!("*{summary}*"), MAX_TEXT) })];
+    if !said.is_empty() {
+        blocks.push(json!({ "type": "section", "text": plain(&said.join("\n"), MAX_TEXT) }));
+    }
+    blocks.push(json!({ "type": "section", "fields": fields }));
     if state == "pending" && subject == "approval" {
         let link = link.map(|link| format!("<{}|Answer>, or ", escape(link))).unwrap_or_default();
         let how = format!("{link}`portcullis approvals approve {id}` · `portcullis approvals deny {id}`");
@@ -87,9 +86,15 @@ fn mrkdwn(text: &str, longest: usize) -> Value {
     json!({ "type": "mrkdwn", "text": cut(text, longest) })
 }
 
-/// What callers wrote must not become a link or a mention: Slack's three control characters are escaped.
+/// Text that callers had a hand in: Slack makes no formatting and no links of it.
+fn plain(text: &str, longest: usize) -> Value {
+    json!({ "type": "plain_text", "text": cut(text, longest), "emoji": false })
+}
+
+/// What callers wrote must not become a link or a mention (Slack's three control characters are escaped), nor a line of its
+/// own or another text than it is.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn cut(text: &str, longest: usize) -> String {

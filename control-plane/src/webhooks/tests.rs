@@ -158,7 +158,7 @@ impl Control {
         let approval = Approval {
             id: id.to_owned(),
             rule: "big <spender>".to_owned(),
-            message: Some("Is <!channel> & co. right?".to_owned()),
+            message: Some("Is <!channel> & co. right?\nPrincipal: *ceo*\u{202e}".to_owned()),
             digest: format!("{:0>64}", hex::encode(id)),
             call: Subject {
                 principal: "billing".to_owned(),
@@ -356,6 +356,13 @@ async fn slack_shows_it_and_callers_cannot_mention_anybody() {
     assert!(blocks.iter().all(|block| block["type"] == "section"), "{asked:#}");
     let text = asked.to_string();
     assert!(text.contains("Is &lt;!channel&gt; &amp; co. right?") && !text.contains("<!channel>"), "{text}");
+    // A caller writes no lines and no bold letters of the message.
+    assert_eq!(blocks[1]["text"]["type"], "plain_text");
+    assert_eq!(blocks[1]["text"]["text"], "Is &lt;!channel&gt; &amp; co. right?\\nPrincipal: *ceo*\\u{202e}");
+    assert!(
+        blocks[2]["fields"].as_array().unwrap().iter().all(|field| field["type"] == "plain_text"),
+        "{text}"
+    );
     for shown in
         ["billing", "Converse", "amazon.nova-lite-v1:0", "10.0.0.1", "portcullis approvals approve apr_1"]
     {

@@ -140,7 +140,7 @@ pub struct Request {
     pub bytes: u64,
     /// Knowledge bases that the body names; one in the URI is in `labels`.
     pub knowledge_bases: Vec<String>,
-    /// Largest number of tokens asked for.
+    /// Largest number of tokens asked for, of all answers together.
     pub max_tokens: Option<u64>,
     /// A streamed answer is asked for.
     pub stream: bool,

@@ -39,8 +39,11 @@ impl App {
         if charges.is_empty() {
             return Room::Left(Reserved::default(), decision);
         }
-        let retry_of =
-            retry_of(&call.principal.name, rest.sdk.invocation_id.as_deref(), rest.sha256.as_deref());
+        let retry_of = retry_of(
+            (&call.principal.name, &call.path),
+            rest.sdk.invocation_id.as_deref(),
+            rest.sha256.as_deref(),
+        );
         let at = (call.time, rest.call_id.as_str());
         let over = |decision: Decision, limit: &LimitSpec, over: Option<&Exceeded>| {
             self.telemetry.limit_exceeded(limit);
@@ -102,9 +105,38 @@ impl Reserved {
     }
 }
 
-/// The invocation that a call is an attempt of: the caller's word, so it is bound to the caller and to the body. What
-/// has no body that is known is no retry of anything.
-fn retry_of(principal: &str, invocation_id: Option<&str>, sha256: Option<&str>) -> Option<Arc<str>> {
+/// The invocation that a call is an attempt of: the caller's word, so it is bound to the caller, the path (which names the
+/// model) and the body. What has no body that is known is no retry of anything.
+fn retry_of(
+    (principal, path): (&str, &str),
+    invocation_id: Option<&str>,
+    sha256: Option<&str>,
+) -> Option<Arc<str>> {
     let (invocation_id, sha256) = (invocation_id.filter(|id| !id.is_empty())?, sha256?);
-    Some(format!("{sha256} {invocation_id} {principal}").into())
+    // Line feeds are in none but the last.
+    Some(format!("{sha256}\n{invocation_id}\n{path}\n{principal}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_in_anything_is_no_retry() {
+        let of = |principal, path, id, sha256| retry_of((principal, path), id, sha256);
+        let first = of("alice", "/model/a/invoke", Some("1"), Some("ab"));
+        assert!(first.is_some());
+        assert_eq!(first, of("alice", "/model/a/invoke", Some("1"), Some("ab")));
+        for other in [
+            of("bob", "/model/a/invoke", Some("1"), Some("ab")),
+            of("alice", "/model/b/invoke", Some("1"), Some("ab")),
+            of("alice", "/model/a/invoke", Some("2"), Some("ab")),
+            of("alice", "/model/a/invoke", Some("1"), Some("cd")),
+            of("alice", "/model/a/invoke", Some("1"), None),
+            of("alice", "/model/a/invoke", Some(""), Some("ab")),
+            of("alice", "/model/a/invoke", None, Some("ab")),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
 }

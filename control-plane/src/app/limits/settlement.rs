@@ -11,7 +11,7 @@ pub(super) enum Settlement {
     Used(Usage),
     /// The call used this or more: its answer was cut. The reservation stands unless this is more.
     AtLeast(Usage),
-    /// It was answered, and nobody says what it used: the reservation is taken for that.
+    /// It was answered, or an answer had begun, and nobody says what it used: the reservation is taken for that.
     Silent,
     /// Nobody knows whether it was answered, or what it used: the reservation stands.
     Keep(Late),
@@ -29,8 +29,12 @@ pub(super) fn of(outcome: &OutcomeRecord) -> Settlement {
         cache_write_tokens: used.cache_write_tokens,
         tool_calls: used.tool_calls,
     });
-    let cut = || usage.map_or(Settlement::Keep(Late::No), Settlement::AtLeast);
     let refused = outcome.status.is_some_and(|status| status >= 400);
+    // An answer that has begun is one, however it ended: who hangs up just before its end must not have the next call as
+    // a retry of this one.
+    let begun = outcome.response_bytes > 0 && outcome.status.is_some() && !refused;
+    let unsaid = if begun { Settlement::Silent } else { Settlement::Keep(Late::No) };
+    let cut = || usage.map_or(unsaid, Settlement::AtLeast);
     match outcome.state {
         OutcomeState::Completed if refused => Settlement::Release,
         OutcomeState::Completed => usage.map_or(Settlement::Silent, Settlement::Used),
@@ -63,10 +67,11 @@ mod tests {
             (Failed, None, true, 0, None, Settlement::Release),
             (Failed, Some(503), true, 0, None, Settlement::Release),
             (Failed, Some(503), false, 40, None, Settlement::Release),
-            (Failed, Some(200), true, 40, None, kept),
+            (Failed, Some(200), true, 40, None, Settlement::Silent),
             (Failed, Some(200), true, 40, Some(used), Settlement::AtLeast(own)),
             (Blocked, Some(403), false, 0, None, Settlement::Release),
-            (Aborted, Some(200), true, 40, None, kept),
+            (Aborted, Some(200), true, 40, None, Settlement::Silent),
+            (Aborted, Some(200), true, 0, None, kept),
             (Aborted, Some(200), true, 40, Some(used), Settlement::AtLeast(own)),
             (Aborted, None, true, 0, None, kept),
             (Aborted, None, false, 0, None, Settlement::Release),

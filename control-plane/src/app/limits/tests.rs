@@ -231,7 +231,9 @@ async fn retries_count_once_until_one_succeeds() {
     // The second attempt comes before the first one's outcome, the third after a restart.
     assert!(desk.decide("a1", &charges, Some("one")).await);
     assert!(desk.decide("a2", &charges, Some("one")).await);
-    desk.tell("a1", OutcomeState::Failed, None).await;
+    let failed =
+        OutcomeRecord { status: None, response_bytes: 0, ..outcome("a1", OutcomeState::Failed, None) };
+    desk.store.commit_outcomes(vec![failed], None).await.unwrap();
     desk.agree().await;
     desk = desk.reopen(dir.path()).await;
     assert!(desk.decide("a3", &charges, Some("one")).await);
@@ -242,6 +244,25 @@ async fn retries_count_once_until_one_succeeds() {
     assert!(!desk.decide("b1", &charges, Some("two")).await, "two are two");
     assert!(desk.decide("a5", &charges, Some("one")).await, "a retry of what is counted is let out");
     assert_eq!(desk.used(), 2);
+    desk.agree().await;
+}
+
+#[tokio::test]
+async fn who_hangs_up_in_the_middle_of_the_answer_was_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = Desk::open(dir.path()).await;
+    let limit = spec("requests", Measure::Requests, 3);
+    let mut out = 0;
+    for at in 0..20 {
+        let call = format!("a{at}");
+        if desk.decide(&call, &[charge(&limit, 1)], Some("one")).await {
+            out += 1;
+            let state = if at % 2 == 0 { OutcomeState::Aborted } else { OutcomeState::Failed };
+            desk.tell(&call, state, None).await;
+        }
+    }
+    println!("{out} of 20 calls with one invocation id, each cut in its answer, went out under a limit of 3");
+    assert_eq!((out, desk.used()), (3, 3));
     desk.agree().await;
 }
 

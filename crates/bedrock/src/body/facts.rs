@@ -20,16 +20,27 @@ pub(super) struct Facts {
     text_full: bool,
     /// The model was named at the top level.
     model_on_top: bool,
+    /// Answers asked for; 0 where the body does not say.
+    answers: u64,
 }
 
 impl Facts {
     pub(super) fn new(max_text: usize) -> Self {
-        Facts { body: Body::default(), text: Vec::new(), max_text, text_full: false, model_on_top: false }
+        Facts {
+            body: Body::default(),
+            text: Vec::new(),
+            max_text,
+            text_full: false,
+            model_on_top: false,
+            answers: 0,
+        }
     }
 
     pub(super) fn into_body(self) -> Body {
+        // Each of several answers may be as long as one.
+        let max_tokens = self.body.max_tokens.map(|tokens| tokens.saturating_mul(self.answers.max(1)));
         // Lossless: only whole characters were taken.
-        Body { text: String::from_utf8_lossy(&self.text).into_owned(), ..self.body }
+        Body { max_tokens, text: String::from_utf8_lossy(&self.text).into_owned(), ..self.body }
     }
 
     /// Takes a part of a piece of text; `first` begins the piece.
@@ -100,6 +111,10 @@ impl Facts {
 
     pub(super) fn max_tokens(&mut self, tokens: u64) {
         self.body.max_tokens = self.body.max_tokens.max(Some(tokens));
+    }
+
+    pub(super) fn answers(&mut self, answers: u64) {
+        self.answers = self.answers.max(answers);
     }
 
     pub(super) fn guardrail(&mut self, id: String) -> Result<(), Flaw> {

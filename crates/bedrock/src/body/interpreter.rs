@@ -111,10 +111,11 @@ impl Sink for Reading<'_> {
     }
 
     fn number_close(&mut self) -> Result<(), Flaw> {
-        if self.interpreter.value.means() == Means::MaxTokens
-            && let Some(tokens) = tokens(self.interpreter.value.collected())
-        {
-            self.facts.max_tokens(tokens);
+        let value = &self.interpreter.value;
+        match (value.means(), tokens(value.collected())) {
+            (Means::MaxTokens, Some(tokens)) => self.facts.max_tokens(tokens),
+            (Means::Answers, Some(answers)) => self.facts.answers(answers),
+            _ => {}
         }
         Ok(())
     }
@@ -162,6 +163,10 @@ impl Reading<'_> {
             // Jackson, which AWS reads JSON with, can be told to take `"5"` for 5 and `"true"` for true.
             Means::MaxTokens => match tokens(value.collected()) {
                 Some(tokens) => facts.max_tokens(tokens),
+                None => value.become_text(facts),
+            },
+            Means::Answers => match tokens(value.collected()) {
+                Some(answers) => facts.answers(answers),
                 None => value.become_text(facts),
             },
             Means::Stream if value.collected() == b"true" => facts.body.stream = true,

@@ -100,7 +100,7 @@ pub struct Body {
     pub other_models: Vec<String>,
     /// Knowledge bases the body names.
     pub knowledge_bases: Vec<String>,
-    /// Largest number of tokens asked for.
+    /// Largest number of tokens asked for: of one answer, times the number of answers (`n`).
     pub max_tokens: Option<u64>,
     /// The body asks for a streamed answer.
     pub stream: bool,

@@ -53,6 +53,8 @@ pub(super) enum Means {
     ToolResult,
     /// Tokens asked for.
     MaxTokens,
+    /// Answers asked for, each as long as that.
+    Answers,
     /// The answer shall be streamed.
     Stream,
     /// Guardrail id or ARN.

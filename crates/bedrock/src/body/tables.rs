@@ -49,6 +49,7 @@ static TOOL_NAME: Node = leaf(Means::ToolName);
 static TOOL_TYPE: Node = leaf(Means::ToolType);
 static TOOL_RESULT: Node = leaf(Means::ToolResult);
 static MAX_TOKENS: Node = leaf(Means::MaxTokens);
+static ANSWERS: Node = leaf(Means::Answers);
 static STREAM: Node = leaf(Means::Stream);
 static GUARDRAIL_ID: Node = leaf(Means::Guardrail);
 static GUARDRAIL_VERSION: Node = leaf(Means::GuardrailVersion);
@@ -176,7 +177,7 @@ static CONVERSE: Node = object(&[CONVERSE_MEMBERS]);
 static CONVERSE_MEMBERS: Members = &[
     ("messages", &TURN),
     ("system", &TURN),
-    ("inferenceConfig", &INFERENCE),
+    ("inferenceConfig", &CONVERSE_INFERENCE),
     ("toolConfig", &TOOL_CONFIG),
     ("guardrailConfig", &GUARDRAIL),
     // Free JSON in the model's own format: it can bring tools and token limits.
@@ -186,7 +187,9 @@ static CONVERSE_MEMBERS: Members = &[
     ("performanceConfig", &WORD),
     ("serviceTier", &WORD),
 ];
-/// `inferenceConfig` (Converse, Nova), `textGenerationConfig` (Titan), `textInferenceConfig` (agent-runtime) …
+/// Converse has one name for it; AWS passes over the others, so a call that has only those bounds nothing.
+static CONVERSE_INFERENCE: Node = object(&[&[("maxTokens", &MAX_TOKENS), ("stopSequences", &WORD)]]);
+/// `inferenceConfig` (Nova), `textGenerationConfig` (Titan), `textInferenceConfig` (agent-runtime) …
 static INFERENCE: Node = object(&[INFERENCE_MEMBERS]);
 static INFERENCE_MEMBERS: Members = &[
     ("max_tokens", &MAX_TOKENS),
@@ -229,6 +232,9 @@ static FAMILIES: Members = &[
     ("textGenerationConfig", &INFERENCE),
     ("parameters", &INFERENCE),
     ("stream", &STREAM),
+    ("n", &ANSWERS),               // OpenAI chat
+    ("num_generations", &ANSWERS), // Cohere
+    ("numResults", &ANSWERS),      // AI21
     ("anthropic_version", &WORD),
     ("anthropic_beta", &WORD),
     ("thinking", &WORD),
@@ -384,9 +390,10 @@ static RAG_KNOWLEDGE_BASE: Node = object(&[&[
 ]]);
 static RAG_EXTERNAL: Node =
     object(&[&[("modelArn", &MODEL), ("generationConfiguration", &GENERATION), ("sources", &SOURCE)]]);
+static RAG_INFERENCE: Node = object(&[&[("textInferenceConfig", &CONVERSE_INFERENCE)]]);
 static GENERATION: Node = object(&[&[
     ("guardrailConfiguration", &GUARDRAIL),
-    ("inferenceConfig", &INFERENCE),
+    ("inferenceConfig", &RAG_INFERENCE),
     ("additionalModelRequestFields", &INVOKE_MODEL),
     ("performanceConfig", &WORD),
 ]]);

@@ -138,7 +138,8 @@ impl Value {
     pub(super) fn open_number(&mut self, means: Means) {
         self.means = means;
         self.collected.clear();
-        self.mode = if means == Means::MaxTokens { Mode::Collect } else { Mode::Skip };
+        let counts = matches!(means, Means::MaxTokens | Means::Answers);
+        self.mode = if counts { Mode::Collect } else { Mode::Skip };
     }
 
     /// Takes the next part of a number. The tokenizer bounds its length.
