@@ -21,6 +21,9 @@ pub(crate) enum Check {
         /// The text is folded first; the globs are.
         folds: bool,
     },
+    /// Every name of the list matches one of these, and there is one. Names are folded already; an ARN and its last part
+    /// are two names of one thing.
+    Every(Vec<Glob>),
     /// The JSON value is one of these, itself: a list is none of them.
     Scalars {
         scalars: Vec<Scalar>,
@@ -72,6 +75,9 @@ impl Check {
             (_, FieldValue::Missing | FieldValue::NeedsText) => false,
             (Self::Exists, FieldValue::List(items)) => !items.is_empty(),
             (Self::Exists, _) => true,
+            (Self::Every(globs), FieldValue::List(items)) => {
+                !items.is_empty() && items.iter().all(|item| is_covered(item, items, globs))
+            }
             (Self::Length(comparison, length), value) => {
                 size(value).is_some_and(|size| compare(&Quantity::Integer(size), *comparison, length))
             }
@@ -140,6 +146,15 @@ impl Check {
     pub(crate) fn holds_of_folded(&self, text: &str) -> bool {
         matches!(self, Self::Globs { globs, .. } if globs.iter().any(|glob| glob.matches(text)))
     }
+}
+
+/// A name matches, or another name of the same thing does.
+fn is_covered(name: &str, names: &[String], globs: &[Glob]) -> bool {
+    let matches = |name: &str| globs.iter().any(|glob| glob.matches(name));
+    let tail = |name: &'_ str| name.strip_prefix("arn:")?.split_once('/').map(|(_, tail)| tail.to_owned());
+    matches(name)
+        || tail(name).is_some_and(|tail| matches(&tail))
+        || names.iter().any(|other| tail(other).as_deref() == Some(name) && matches(other))
 }
 
 fn compare(own: &Quantity, comparison: Comparison, bound: &Number) -> bool {

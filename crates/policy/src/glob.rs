@@ -138,8 +138,18 @@ fn tokens(source: &str) -> Result<Vec<Token>, String> {
             '*' if tokens.last() == Some(&Token::Star) => {}
             '*' => tokens.push(Token::Star),
             '?' => tokens.push(Token::One),
-            '[' => tokens
-                .push(class(&mut chars).ok_or_else(|| format!("glob `{source}` has a `[` without `]`"))?),
+            '[' => {
+                let class =
+                    class(&mut chars).ok_or_else(|| format!("glob `{source}` has a `[` without `]`"))?;
+                if let Token::Class { ranges, .. } = &class
+                    && let Some((first, last)) = ranges.iter().find(|(first, last)| first > last)
+                {
+                    return Err(format!(
+                        "glob `{source}` has the range `{first}-{last}`, which holds nothing"
+                    ));
+                }
+                tokens.push(class);
+            }
             '{' | '}' => {
                 return Err(format!("glob `{source}` has a brace; write the alternatives as a list"));
             }

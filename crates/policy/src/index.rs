@@ -133,7 +133,8 @@ fn fileable(condition: &Predicate) -> Option<(Key, &Test, &[Glob])> {
     if test.negated || kind == Some(FieldKind::Json) || condition.needs_text() {
         return None;
     }
-    let folds = if *folds { "" } else { " exactly" };
+    // No written key has a control character.
+    let folds = if *folds { "" } else { "\u{1}exactly" };
     Some((format!("{:?}{folds}", test.subject), test, globs))
 }
 

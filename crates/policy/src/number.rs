@@ -140,7 +140,7 @@ impl Decimal {
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
         let (mantissa, power) = match rest.split_once(['e', 'E']) {
-            Some((mantissa, power)) => (mantissa, power.parse::<i32>().ok()?),
+            Some((mantissa, power)) => (mantissa, exponent(power)?),
             None => (rest, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -188,6 +188,16 @@ impl Decimal {
             _ => size,
         })
     }
+}
+
+/// A power of ten. One that fits no integer is as far away as it can be told: `1e99999999999` is a number, and large.
+fn exponent(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let farthest = if text.starts_with('-') { i32::MIN } else { i32::MAX };
+    Some(text.parse().unwrap_or(farthest))
 }
 
 /// How two numbers are to compare.

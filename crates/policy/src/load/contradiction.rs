@@ -101,14 +101,24 @@ fn impossible_of_field<'p>(kind: FieldKind, tests: &[&'p Test]) -> Option<(&'p T
             Check::Compare(comparison, bound) => Some((*comparison, bound)),
             _ => None,
         });
-        if let Some(found) = empty_range(compared) {
+        if let Some(found) = empty_range(compared, largest(tests)) {
             return Some(found);
         }
     }
-    empty_range(positive(|check| match check {
+    let lengths = positive(|check| match check {
         Check::Length(comparison, bound) => Some((*comparison, bound)),
         _ => None,
-    }))
+    });
+    empty_range(lengths, i128::from(u64::MAX))
+}
+
+/// The largest value that the field of these tests can have.
+fn largest(tests: &[&Test]) -> i128 {
+    match tests.first().map(|test| &test.subject) {
+        Some(Subject::Field(field, _)) if field.name == "time.hour" => 23,
+        Some(Subject::Field(field, _)) if field.name == "time.minute" => 59,
+        _ => u64::MAX.into(),
+    }
 }
 
 fn said(test: &Test) -> String {
@@ -135,6 +145,10 @@ fn no_candidate<'p>(kind: FieldKind, tests: &[&'p Test]) -> Option<(&'p Test, St
     };
     if kind == FieldKind::Integer && candidates.iter().all(|value| value.as_f64().is_some_and(|n| n < 0.0)) {
         return Some((first, format!("`{}` is never below 0", first.subject)));
+    }
+    if kind == FieldKind::Integer && !candidates.iter().any(|value| can_be(value, largest(tests))) {
+        let why = format!("`{}` is a whole number of at most {}", first.subject, largest(tests));
+        return Some((first, why));
     }
     let alive = candidates.iter().any(|value| others.iter().all(|test| passes(test, value)));
     if alive {
@@ -168,8 +182,18 @@ fn scalar(scalar: &Scalar) -> Option<Value> {
 
 fn number(number: &Number) -> Option<Value> {
     match number.as_integer() {
-        Some(value) => i64::try_from(value).ok().map(Value::from),
+        Some(value) => {
+            i64::try_from(value).map(Value::from).or_else(|_| u64::try_from(value).map(Value::from)).ok()
+        }
         None => serde_json::Number::from_f64(number.approx()).map(Value::Number),
+    }
+}
+
+/// A whole number that is not too large.
+fn can_be(value: &Value, largest: i128) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|value| i128::from(value) <= largest),
+        _ => true,
     }
 }
 
@@ -177,7 +201,7 @@ fn number(number: &Number) -> Option<Value> {
 fn decidable(check: &Check, value: FieldValue<'_>) -> bool {
     let text = matches!(value, FieldValue::Text(_) | FieldValue::Json(Value::String(_)));
     match check {
-        Check::TextLiteral(_) | Check::TextRegex(_) | Check::PercentOf { .. } => false,
+        Check::TextLiteral(_) | Check::TextRegex(_) | Check::PercentOf { .. } | Check::Every(_) => false,
         Check::Globs { folds, .. } | Check::Scalars { folds, .. } | Check::Contains { folds, .. } => {
             *folds || !text
         }
@@ -192,8 +216,9 @@ fn decidable(check: &Check, value: FieldValue<'_>) -> bool {
 /// Bounds between which there is no whole number, 0 or more.
 fn empty_range<'p, 'n>(
     tests: impl Iterator<Item = (&'p Test, Comparison, &'n Number)>,
+    largest: i128,
 ) -> Option<(&'p Test, String)> {
-    let (mut low, mut high): (i128, i128) = (0, i128::MAX);
+    let (mut low, mut high): (i128, i128) = (0, largest);
     let (mut lower, mut upper): (Option<&Test>, Option<&Test>) = (None, None);
     for (test, comparison, bound) in tests {
         let Some(bound) = bound.as_integer() else { continue };
@@ -215,6 +240,7 @@ fn empty_range<'p, 'n>(
                 (Some(lower), Some(upper)) if !std::ptr::eq(lower, upper) => {
                     format!("{} beside {}", said(lower), said(upper))
                 }
+                (Some(_), None) => format!("`{}` is never above {largest}", test.subject),
                 _ => format!("`{}` is never below 0", test.subject),
             };
             return Some((test, why));

@@ -94,7 +94,10 @@ pub fn too_large(bytes: u64) -> String {
 
 /// What a file is for. A policy file in the wrong place is an error: its author believes that it protects something.
 pub(crate) fn role(path: &str, report: &mut Report) -> Role {
-    let yaml = [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end));
+    let any_case = |path: &str| [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end));
+    // `RULES/A.YAML` looks like a policy file to whoever put it there.
+    let lower = path.to_ascii_lowercase();
+    let yaml = any_case(path);
     let directory = path.split_once('/').map_or("", |(first, _)| first);
     match directory {
         "" if path == MANIFEST => return Role::Manifest,
@@ -117,10 +120,10 @@ pub(crate) fn role(path: &str, report: &mut Report) -> Role {
                 "Cedar policies are files ending in `.cedar`, beside `entities.json`; move this away",
             );
         }
-        _ if path.ends_with(".cedar") || path.ends_with(".cedarschema") => {
+        _ if lower.ends_with(".cedar") || lower.ends_with(".cedarschema") => {
             report.error(path, Pos::START, "Cedar policies belong in `cedar/`; move this there");
         }
-        _ if yaml => {
+        _ if any_case(&lower) => {
             report.error(path, Pos::START, "policy files belong in `rules/`; move this there");
         }
         _ => {}

@@ -23,3 +23,4 @@ pub(crate) mod scope;
 pub(crate) mod sequence;
 pub(crate) mod units;
 pub(crate) mod value;
+mod words;

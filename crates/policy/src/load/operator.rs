@@ -2,7 +2,7 @@
 
 use super::condition::{Place, resolve};
 use super::language::Language;
-use super::value;
+use super::{value, words};
 use crate::check::{Check, Scalar};
 use crate::field::{Field, FieldKind};
 use crate::fold::fold;
@@ -277,7 +277,8 @@ impl Condition<'_, '_> {
     }
 
     fn literal(&mut self, value: &Node) -> Option<Glob> {
-        Some(Glob::literal(&self.folded(value)?))
+        let text = self.folded(value)?;
+        words::known(self.reader, value.at, self.field.name, text).map(|text| Glob::literal(&text))
     }
 
     fn number(&mut self, value: &Node) -> Option<Number> {

@@ -2,7 +2,7 @@
 
 use super::rule::About;
 use super::rules::Rules;
-use super::{approvals, condition, message, scope};
+use super::{approvals, condition, message, scope, words};
 use crate::check::Check;
 use crate::decision::Effect;
 use crate::field;
@@ -214,7 +214,11 @@ fn read_scope(rules: &mut Rules, reader: &mut Reader<'_>, node: &Node, condition
     {
         let value: Vec<_> = texts.iter().map(|text| text.text.as_str()).collect();
         let written = Written { operator: "in", value: value.join(", ").into(), at: node.at };
-        let globs = texts.iter().map(|text| Glob::literal(&crate::fold::fold(&text.text))).collect();
+        let mut globs = Vec::with_capacity(texts.len());
+        for text in &texts {
+            let folded = crate::fold::fold(&text.text).into_owned();
+            globs.extend(words::known(reader, text.at, field.name, folded).map(|word| Glob::literal(&word)));
+        }
         let subject = Subject::Field(field, key);
         let check = Check::Globs { globs, folds: true };
         conditions.push(Predicate::Test(Test { subject, check, negated: false, written }));

@@ -96,6 +96,9 @@ pub(crate) fn read(rules: &mut Rules, reader: &mut Reader<'_>, node: &Node) {
     scope.conditions.extend(sequence::read(reader, &mut rules.language, map));
     let (Some(id), Some(effect)) = (id, effect) else { return };
     scope::only_tool_calls(&mut scope.conditions, id.at);
+    if effect == Effect::Allow {
+        scope::every_knowledge_base(&mut scope.conditions);
+    }
     let rule = Rule {
         effect,
         shadow,

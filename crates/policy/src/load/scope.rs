@@ -55,6 +55,27 @@ pub(crate) fn only_tool_calls(conditions: &mut Vec<Predicate>, at: Pos) {
     }
 }
 
+/// Adds what is not written: a rule that allows lets out a call only when it is about all the knowledge bases that the call
+/// names. Else one that is allowed would open every other that stands beside it in a body.
+pub(crate) fn every_knowledge_base(conditions: &mut Vec<Predicate>) {
+    let each = |predicate: &Predicate| match predicate {
+        Predicate::Test(Test {
+            subject: Subject::Selector(Selector::KnowledgeBases),
+            check: Check::Globs { globs, .. },
+            negated: false,
+            written,
+        }) => Some(Predicate::Test(Test {
+            subject: Subject::Selector(Selector::KnowledgeBases),
+            check: Check::Every(globs.clone()),
+            negated: false,
+            written: written.clone(),
+        })),
+        _ => None,
+    };
+    let added: Vec<Predicate> = conditions.iter().filter_map(each).collect();
+    conditions.extend(added);
+}
+
 /// One selector.
 pub(crate) fn read_selector(
     reader: &mut Reader<'_>,

@@ -13,6 +13,9 @@ use crate::source::read::{Map, Reader, as_bool, is_null};
 pub(crate) fn scalar(node: &Node) -> Result<Scalar, &'static str> {
     match &node.value {
         Value::Scalar { text, plain: true } if is_null(text) => Err("; use `exists` or `not_exists`"),
+        Value::Scalar { text, plain: true } if is_other_number(text) => {
+            Err("; write the number in plain decimal digits, or the text in quotes")
+        }
         Value::Scalar { text, plain: true } => Ok(as_bool(text)
             .map(Scalar::Boolean)
             .or_else(|| Number::parse(text).map(Scalar::Number))
@@ -21,6 +24,18 @@ pub(crate) fn scalar(node: &Node) -> Result<Scalar, &'static str> {
         Value::List(_) => Err("; use `in`"),
         Value::Map(_) => Err(""),
     }
+}
+
+/// What YAML, in one of its versions, takes for a number and we for text, which no number equals: `0x10`, `1_000`, `.inf`.
+fn is_other_number(text: &str) -> bool {
+    let bare = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
+    let based = ["0x", "0o"].iter().filter_map(|prefix| bare.strip_prefix(prefix)).any(|digits| {
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'_')
+    });
+    let grouped = bare.contains('_')
+        && bare.starts_with(|c: char| c.is_ascii_digit())
+        && bare.bytes().all(|byte| byte.is_ascii_digit() || b"_.".contains(&byte));
+    based || grouped || bare == ".inf" || bare == ".nan"
 }
 
 /// A value as a person reads it, shortened.

@@ -113,8 +113,8 @@ fn one_rule() -> impl Strategy<Value = Written> {
         pick(&["Converse", "conv*", "*Model", "bedrock:*", "bedrock-runtime:Conv*", "*", "Unknown"]);
     let operations = prop::option::of(prop::collection::vec(operations, 1..3));
     let condition = pick_text(&[
-        "{field: operation, operator: equals, value: a}",
-        "{field: operation, operator: not_equals, value: a}",
+        "{field: operation, operator: glob, value: a}",
+        "{not: {field: operation, operator: starts_with, value: a}}",
         "{field: region, operator: in, value: [a, b]}",
         "{field: region, operator: not_in, value: [a, b]}",
         "{field: model.base, operator: starts_with, value: a}",
