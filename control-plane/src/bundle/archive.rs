@@ -93,6 +93,9 @@ fn read_tar(tar: &[u8], name: &str) -> Result<Vec<SourceFile>, LoadError> {
             continue;
         }
         let written = entry.path_bytes().into_owned();
+        if let Some(why) = ambiguous(&mut entry) {
+            return Err(refused(&String::from_utf8_lossy(&written).escape_debug().to_string(), why));
+        }
         let Some(path) = names.add(&written, kind.is_dir()).map_err(|(path, why)| refused(&path, why))?
         else {
             continue;
@@ -138,6 +141,27 @@ fn check_end(tar: &[u8], end: usize) -> Result<(), String> {
         Some(_) => Err("something follows the end mark of the tar archive".to_owned()),
         None => Ok(()),
     }
+}
+
+/// Why readers take this entry for different things.
+fn ambiguous(entry: &mut Entry<'_, Cursor<&[u8]>>) -> Option<&'static str> {
+    // Some skip the bytes of a directory, others go on reading headers there.
+    if entry.header().entry_type().is_dir() && entry.size() > 0 {
+        return Some("a directory with content; pack the bundle with another tar");
+    }
+    let Ok(extensions) = entry.pax_extensions() else {
+        return Some("an extended header that cannot be read");
+    };
+    for extension in extensions.into_iter().flatten() {
+        match extension {
+            Ok(extension) if extension.key_bytes().starts_with(b"GNU.sparse.") => {
+                return Some("a sparse file (pack without `-S`)");
+            }
+            Ok(_) => {}
+            Err(_) => return Some("an extended header that cannot be read"),
+        }
+    }
+    None
 }
 
 /// `git archive` writes a comment for the whole archive. Anything else would change files in some readers' eyes only.

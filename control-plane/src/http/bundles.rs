@@ -102,7 +102,8 @@ pub(super) async fn upload(
     // Before the body is read.
     let motive = Motive::new(&caller.name, params.why.as_deref().unwrap_or_default())?;
     let archive = json::raw(request, &app, max_archive()).await?;
-    let uploaded = app.upload_bundle(archive.into(), params.activate.unwrap_or(false), &motive).await?;
+    let (activate, doing) = (params.activate.unwrap_or(false), Arc::clone(&app));
+    let uploaded = whole(async move { doing.upload_bundle(archive.into(), activate, &motive).await }).await?;
     let status = if uploaded.new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(view::uploaded(&app, &uploaded.built, true, uploaded.new))).into_response())
 }
@@ -154,7 +155,8 @@ pub(super) async fn activate(
     Json(body): Json<Why>,
 ) -> Result<Json<UploadView>, Problem> {
     let motive = Motive::new(&caller.name, &body.why)?;
-    let built = app.activate_bundle(&digest, &motive).await?;
+    let doing = Arc::clone(&app);
+    let built = whole(async move { doing.activate_bundle(&digest, &motive).await }).await?;
     Ok(Json(view::uploaded(&app, &built, true, false)))
 }
 
@@ -173,7 +175,8 @@ pub(super) async fn rollback(
     Json(body): Json<Why>,
 ) -> Result<Json<UploadView>, Problem> {
     let motive = Motive::new(&caller.name, &body.why)?;
-    let built = app.roll_back_bundle(&motive).await?;
+    let doing = Arc::clone(&app);
+    let built = whole(async move { doing.roll_back_bundle(&motive).await }).await?;
     Ok(Json(view::uploaded(&app, &built, true, false)))
 }
 
@@ -191,7 +194,8 @@ pub(super) async fn unpin(
     Query(params): Query<Why>,
 ) -> Result<Json<UploadView>, Problem> {
     let motive = Motive::new(&caller.name, &params.why)?;
-    let built = app.unpin_bundle(&motive).await?;
+    let doing = Arc::clone(&app);
+    let built = whole(async move { doing.unpin_bundle(&motive).await }).await?;
     Ok(Json(view::uploaded(&app, &built, true, false)))
 }
 
@@ -242,6 +246,16 @@ pub(super) async fn archive(
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
     Ok((headers, archive).into_response())
+}
+
+/// Does it to the end, whoever hangs up meanwhile: a version that is pinned in the store and not in force would be on record
+/// as the policy of calls that it has never seen.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, RolloutError>> + Send + 'static,
+) -> Result<T, RolloutError> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        Err(RolloutError::Internal(format!("the change was not carried out: {error}")))
+    })
 }
 
 async fn stored(app: &App, digest: String) -> Result<(crate::storage::BundleVersion, Vec<u8>), Problem> {

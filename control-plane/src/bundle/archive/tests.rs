@@ -189,6 +189,24 @@ fn tricks_and_accidents_are_refused() {
         ("character device", good().entry(b"rules/a.yaml", b'3', b"", b"").end(), "a device"),
         ("block device", good().entry(b"rules/a.yaml", b'4', b"", b"").end(), "a device"),
         ("pipe", good().entry(b"rules/a.yaml", b'6', b"", b"").end(), "named pipe"),
+        (
+            "sparse, PAX",
+            good()
+                .entry(
+                    b"x",
+                    b'x',
+                    b"",
+                    &pax(&[("GNU.sparse.major", "1"), ("GNU.sparse.name", "rules/b.yaml")]),
+                )
+                .file("rules/GNUSparseFile.0/b.yaml", "1\n0\n")
+                .end(),
+            "a sparse file",
+        ),
+        (
+            "a directory with content",
+            good().entry(b"rules/", b'5', b"", &good().0).end(),
+            "a directory with content",
+        ),
         ("unknown type", good().entry(b"rules/a.yaml", b'Z', b"", b"").end(), "unknown type"),
         (
             "global path",

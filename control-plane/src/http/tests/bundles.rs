@@ -3,6 +3,7 @@
 use super::*;
 use crate::app::chronicle;
 use crate::bundle::{BundleKey, BundleWatch, SigningKey, Trust, WatchOptions, pack, watch_into};
+use crate::storage::BundleChange;
 use std::fs;
 use std::time::Duration;
 
@@ -137,6 +138,45 @@ fn write(directory: &Path, files: &[SourceFile]) {
         fs::write(path.with_extension("tmp"), &file.bytes).unwrap();
         fs::rename(path.with_extension("tmp"), &path).unwrap();
     }
+}
+
+/// Whoever asks for an activation and hangs up, at whatever moment, leaves no version that is pinned on record and not in
+/// force.
+#[tokio::test]
+async fn what_is_asked_for_is_done_whole_though_the_caller_hangs_up() {
+    let mut pinned = 0;
+    for polls in 1..40 {
+        let gate = without_directory().await;
+        let digest = gate.stored("first").await;
+        let request = Request::post(format!("/v1/bundles/{digest}/activate"))
+            .header("authorization", format!("Bearer {}", gate.admin_token))
+            .header("content-type", "application/json")
+            .body(Body::from(json!({"why": "now"}).to_string()))
+            .unwrap();
+        let mut asked = Box::pin(tower::ServiceExt::oneshot(gate.admin.clone(), request));
+        for _ in 0..polls {
+            let mut done = false;
+            std::future::poll_fn(|context| {
+                done = asked.as_mut().poll(context).is_ready();
+                std::task::Poll::Ready(())
+            })
+            .await;
+            if done {
+                break;
+            }
+            // The store's thread may run meanwhile.
+            gate.app.store.bundle_pin().await.unwrap();
+        }
+        drop(asked);
+        // A change of nothing comes after what is under way in the store.
+        gate.app.store.change_bundles(BundleChange::default()).await.unwrap();
+        if gate.app.store.bundle_pin().await.unwrap().is_some() {
+            pinned += 1;
+            gate.until("the pinned version", |bundles| bundles["active"]["digest"] == json!(digest)).await;
+        }
+    }
+    println!("{pinned} of 39 were pinned");
+    assert!(pinned > 0);
 }
 
 #[tokio::test]
