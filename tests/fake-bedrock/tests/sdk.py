@@ -56,7 +56,7 @@ runtime, agent = client("bedrock-runtime"), client("bedrock-agent-runtime")
 def converse():
     answer = runtime.converse(modelId=CLAUDE, messages=user("hello"), system=[{"text": "be kind"}])
     check("converse text", answer["output"]["message"]["content"][0]["text"], "Echo: hello")
-    check("converse usage", answer["usage"], {"inputTokens": 3, "outputTokens": 3, "totalTokens": 6})
+    check("converse usage", answer["usage"], {"inputTokens": 3, "outputTokens": 3, "totalTokens": 6, "cacheReadInputTokens": 0, "cacheWriteInputTokens": 0})
     check("converse request id", len(answer["ResponseMetadata"]["RequestId"]), 36)
     answer = runtime.converse(modelId=PROFILE, messages=user('[[tool:pay {"amount": 5, "to": "]]"}]] [[tool:ping]]'))
     tools = [b["toolUse"] for b in answer["output"]["message"]["content"] if "toolUse" in b]
