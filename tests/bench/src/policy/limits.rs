@@ -89,6 +89,9 @@ fn call() -> Call {
         },
         operation: "Converse".to_owned(),
         action: "bedrock:InvokeModel".to_owned(),
+        action_type: "model_invoked".to_owned(),
+        service: "bedrock-runtime".to_owned(),
+        region: "eu-central-1".to_owned(),
         model: Some(Model { base: Some(id.clone()), id, ..Model::default() }),
         request: Request { bytes: 650, max_tokens: Some(512), ..Request::default() },
         ..Call::default()
