@@ -296,7 +296,7 @@ fn kill_9_under_load_keeps_what_was_used_of_a_limit() {
                             "call_id": call, "outcome": "completed", "status": 200, "forwarded": true,
                             "duration_ms": 1, "decision_ms": 1, "ended_at_ms": 1, "usage": {"output_tokens": lane * 5},
                         });
-                        let batch = json!({"version": 1, "gate": "gate-1", "outcomes": [outcome]});
+                        let batch = json!({"version": portcullis_protocol::VERSION, "gate": "gate-1", "outcomes": [outcome]});
                         let _ = server.post("/v1/outcomes", &batch);
                     }
                 });

@@ -1,8 +1,8 @@
 //! A question becomes a call that policy understands. Strings move, none is copied.
 
 use portcullis_bedrock::OPERATIONS;
-use portcullis_policy::{Agent, Call, Credential, Model, Network, Principal, Request, Text};
-use portcullis_protocol::{CredentialKind, DecisionRequest, Entrance, ModelFacts};
+use portcullis_policy::{Agent, Call, Credential, Model, Network, Principal, Request, Text, ToolResult};
+use portcullis_protocol::{CredentialKind, DecisionRequest, Entrance, ModelFacts, ToolResultFacts};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -56,7 +56,15 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
             stream: body.stream,
             tools: body.tools,
             tool_results: u64::from(body.tool_results),
-            text: body.text.map(|t| Text { text: t.text, truncated: t.truncated }),
+            results: body.results.into_iter().map(result).collect(),
+            result_bytes: body.result_bytes,
+            facts: body.facts,
+            text: body.text.map(|t| Text {
+                text: t.text,
+                truncated: t.truncated,
+                tool_results: t.tool_results,
+                tool_results_truncated: t.tool_results_truncated,
+            }),
             guardrail: body.guardrail,
             guardrail_version: body.guardrail_version,
             metadata: body.request_metadata,
@@ -70,6 +78,7 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
             server_name: question.source.server_name.clone(),
         },
         tool: None,
+        response: None,
         counts: portcullis_policy::Counts::default(),
         history: Vec::new(),
         time: now_ms,
@@ -90,6 +99,11 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
 fn model(model: ModelFacts) -> Model {
     let ModelFacts { id, kind, base, provider, version, geography, region, account } = model;
     Model { id, kind, base, provider, version, geography, region, account }
+}
+
+fn result(result: ToolResultFacts) -> ToolResult {
+    let ToolResultFacts { id, name, bytes, error } = result;
+    ToolResult { id, name, bytes, error }
 }
 
 /// The wire name of a credential's form.

@@ -26,7 +26,7 @@ use approve::Approval;
 use hold::Patience;
 use identify::Identified;
 use portcullis_policy::{Bundle, Effect};
-use portcullis_protocol::{DecisionAnswer, DecisionRequest, Verdict};
+use portcullis_protocol::{DecisionAnswer, DecisionRequest, Inspect, Verdict};
 use reserve::Room;
 use rule::{Ruled, Ruling};
 use std::time::{Duration, Instant};
@@ -89,7 +89,13 @@ impl App {
                 Settled::Recorded { commit, again } => (commit, again),
                 Settled::Unrecorded(verdict) => {
                     let decision_id = String::new();
-                    return Ok(Turn::Answer(DecisionAnswer { call_id, decision_id, verdict, wants_text }));
+                    return Ok(Turn::Answer(DecisionAnswer {
+                        call_id,
+                        decision_id,
+                        verdict,
+                        wants_text,
+                        inspect: Inspect::default(),
+                    }));
                 }
                 Settled::Waits { approval_id, hold } => {
                     return Ok(Turn::Wait { approval_id, hold, wants_text });

@@ -19,6 +19,7 @@ mod rollout;
 mod shadow;
 #[cfg(test)]
 mod speed;
+mod tool;
 
 pub use approvals::{Answer, AnswerError, Desk, Expiry, NewGrant};
 pub use chronicle::chronicle;

@@ -6,7 +6,9 @@ use crate::storage::{Event, EventKind};
 use portcullis_audit::{Assurance, OutcomeRecord, OutcomeState, SCHEMA};
 use portcullis_bedrock::CredentialKind as Form;
 use portcullis_bedrock::answer::{IdentityCheck, identity_check, identity_check_of};
-use portcullis_protocol::{CredentialKind, Outcome, OutcomeAck, OutcomeBatch, OutcomeKind};
+use portcullis_protocol::{
+    AnswerFacts, CredentialKind, Outcome, OutcomeAck, OutcomeBatch, OutcomeKind, ToolOrigin,
+};
 
 impl App {
     /// Takes a batch. When this is `Ok`, all of it is durable; repeated outcomes are taken and change nothing.
@@ -87,6 +89,41 @@ fn record(outcome: Outcome, gate: &str, now_ms: u64) -> OutcomeRecord {
             cache_write_tokens: used.cache_write_tokens,
             tool_calls: used.tool_calls,
         }),
+        answer: outcome.answer.map(|facts| Box::new(answer(*facts))),
+    }
+}
+
+fn answer(facts: AnswerFacts) -> portcullis_audit::Answer {
+    let AnswerFacts { first_byte_ms, sha256, stop_reason, guardrail, models, tool_calls, session, flaw } =
+        facts;
+    portcullis_audit::Answer {
+        first_byte_ms,
+        sha256,
+        stop_reason,
+        guardrail: guardrail
+            .map(|said| portcullis_audit::Guardrail { action: said.action, policies: said.policies }),
+        models,
+        tool_calls: tool_calls
+            .into_iter()
+            .map(|call| portcullis_audit::SeenCall {
+                id: call.id,
+                name: call.name,
+                origin: origin(call.origin).to_owned(),
+            })
+            .collect(),
+        session,
+        flaw,
+    }
+}
+
+/// The wire name.
+pub(super) const fn origin(origin: ToolOrigin) -> &'static str {
+    match origin {
+        ToolOrigin::Model => "model",
+        ToolOrigin::Server => "server",
+        ToolOrigin::ReturnControl => "return_control",
+        ToolOrigin::Agent => "agent",
+        ToolOrigin::Guard => "guard",
     }
 }
 

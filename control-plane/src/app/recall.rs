@@ -6,6 +6,7 @@ use portcullis_audit::{self as audit, DecisionRecord, REFUSED_RULE, UNVERIFIED_R
 use portcullis_policy::replay::Recorded;
 use portcullis_policy::{
     Agent, Assurance, Bundle, Call, Claim, Counts, Credential, Effect, Model, Network, Principal, Request,
+    ToolResult,
 };
 
 /// What policy reads and records do not keep: fields of conditions, those of maps by the map's name.
@@ -113,6 +114,18 @@ fn call(record: DecisionRecord) -> Call {
             stream: request.stream,
             tools: request.tools,
             tool_results: u64::from(request.tool_results),
+            results: request
+                .results
+                .into_iter()
+                .map(|result| ToolResult {
+                    id: result.id,
+                    name: result.name,
+                    bytes: result.bytes,
+                    error: result.error,
+                })
+                .collect(),
+            result_bytes: request.result_bytes,
+            facts: request.facts,
             text: None,
             guardrail: request.guardrail,
             guardrail_version: request.guardrail_version,
@@ -127,6 +140,7 @@ fn call(record: DecisionRecord) -> Call {
             server_name: record.source.server_name.and_then(some),
         },
         tool: None,
+        response: None,
         counts: Counts::default(),
         history: Vec::new(),
         time: record.decided_at_ms,

@@ -21,6 +21,10 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
     audit::DecisionRecord {
         schema: audit::SCHEMA,
         decision_id: String::new(),
+        kind: audit::DecisionKind::Call,
+        parent: None,
+        tool: None,
+        delegation: Vec::new(),
         call_id,
         decided_at_ms: 0,
         correlation_id: call.agent.session.clone().or_else(|| sdk.invocation_id.clone()),
@@ -64,6 +68,18 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
             stream: request.stream,
             tools: request.tools,
             tool_results: u32::try_from(request.tool_results).unwrap_or(u32::MAX),
+            results: request
+                .results
+                .into_iter()
+                .map(|result| audit::ToolResult {
+                    id: result.id,
+                    name: result.name,
+                    bytes: result.bytes,
+                    error: result.error,
+                })
+                .collect(),
+            result_bytes: request.result_bytes,
+            facts: request.facts,
             guardrail: request.guardrail,
             guardrail_version: request.guardrail_version,
             metadata: request.metadata,

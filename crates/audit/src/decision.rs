@@ -12,7 +12,13 @@ pub struct DecisionRecord {
     pub schema: u16,
     /// UUIDv7; its time is `decided_at_ms`. Given by the store.
     pub decision_id: String,
-    /// The exchange, named by the gate.
+    /// What was decided.
+    #[serde(default, skip_serializing_if = "DecisionKind::is_call")]
+    pub kind: DecisionKind,
+    /// The decision that let the call out in whose answer this was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The exchange, named by the gate; of what was found in its answer, with `#` and a number behind it.
     pub call_id: String,
     /// Unix time in milliseconds. Given by the store.
     pub decided_at_ms: u64,
@@ -51,6 +57,13 @@ pub struct DecisionRecord {
     pub labels: BTreeMap<String, String>,
     /// The request, without its text.
     pub request: Request,
+    /// The tool call, of such a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<ToolCall>,
+    /// On whose behalf an agent acts, the nearest first: `agent A`, then who told it to. Claims, unless the principal is
+    /// verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegation: Vec<String>,
     /// Where it came from.
     pub source: Source,
     /// What the SDK says of itself.
@@ -72,6 +85,83 @@ pub struct DecisionRecord {
     pub problem: Option<Problem>,
     /// The verdict.
     pub verdict: Verdict,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// A call to Bedrock.
+    #[default]
+    Call,
+    /// A tool call: one that an answer proposes, or one that whoever runs the tool asks about.
+    ToolCall,
+    /// A stretch of an answer's text.
+    AnswerText,
+}
+
+impl DecisionKind {
+    /// Every kind, for tests and documentation.
+    pub const ALL: [DecisionKind; 3] = [DecisionKind::Call, DecisionKind::ToolCall, DecisionKind::AnswerText];
+
+    /// The stable name, as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DecisionKind::Call => "call",
+            DecisionKind::ToolCall => "tool_call",
+            DecisionKind::AnswerText => "answer_text",
+        }
+    }
+
+    /// A call to Bedrock.
+    #[must_use]
+    pub const fn is_call(&self) -> bool {
+        matches!(self, DecisionKind::Call)
+    }
+}
+
+/// A tool call that was decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct ToolCall {
+    /// Its id in the answer: `toolUseId`, `invocationId` …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Every form of its name, the canonical one first.
+    pub names: Vec<String>,
+    /// Who makes it: `model`, `server`, `return_control`, `agent`, `guard`.
+    pub origin: String,
+    /// Hex SHA-256 of its arguments in canonical JSON (RFC 8785); of arguments that are no JSON, of their bytes.
+    pub arguments_sha256: String,
+    /// Bytes of its arguments.
+    pub arguments_bytes: u64,
+    /// Why it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Bytes of the answer's body that had left when it was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released_bytes: Option<u64>,
+}
+
+/// One tool result that was sent back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct ToolResult {
+    /// The id of the tool call that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The tool, where the result names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Bytes of its content.
+    pub bytes: u64,
+    /// The caller says that the tool failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub error: bool,
 }
 
 /// The kinds of verdict.
@@ -338,6 +428,15 @@ pub struct Request {
     /// Tool results sent back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tool_results: u32,
+    /// The newest of them, capped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ToolResult>,
+    /// Bytes of all of them together.
+    #[serde(default, skip_serializing_if = "is_zero64")]
+    pub result_bytes: u64,
+    /// What else the operation's body says, by name; see docs/coverage.md.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
     /// Guardrail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guardrail: Option<String>,
@@ -417,6 +516,10 @@ impl DecisionRecord {
             ..self.clone()
         }
     }
+}
+
+const fn is_zero64(n: &u64) -> bool {
+    *n == 0
 }
 
 const fn is_zero(n: &u32) -> bool {

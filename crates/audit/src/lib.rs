@@ -11,10 +11,10 @@ mod outcome;
 mod principal;
 
 pub use decision::{
-    Agent, Approval, Charge, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Price,
-    Problem, Request, Sdk, Source, Verdict, VerdictKind,
+    Agent, Approval, Charge, Credential, DecisionKind, DecisionRecord, Endpoint, Matched, Model, PolicyTrace,
+    Price, Problem, Request, Sdk, Source, ToolCall, ToolResult, Verdict, VerdictKind,
 };
-pub use outcome::{OutcomeRecord, OutcomeState, Usage};
+pub use outcome::{Answer, Guardrail, OutcomeRecord, OutcomeState, SeenCall, Usage};
 pub use principal::{Assurance, IdentityAnswer, Principal};
 
 /// The version of the record format, stored as [`DecisionRecord::schema`] and [`OutcomeRecord::schema`].

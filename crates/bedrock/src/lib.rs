@@ -19,7 +19,10 @@ mod path;
 mod recognise;
 mod unbase64;
 
-pub use answer::{AnswerFlaw, AnswerHead, AnswerReader, AnswerSummary, TokenUsage};
+pub use answer::{
+    AnswerFlaw, AnswerForm, AnswerHead, AnswerReader, AnswerSummary, CallOrigin, CallProblem, Found,
+    FoundCall, Sieve, SieveLimits, StreamEnding, TokenUsage,
+};
 pub use body::{Body, BodyPlan, Extractor, Limits, PayloadKind};
 pub use call::{AgentRef, ApiShape, Call, Entrance, GatewayEndpoint, Head, Problem, ProblemCode, Refused};
 pub use credential::{Credential, CredentialKind, SignatureParts};

@@ -53,6 +53,7 @@ impl Trace {
             decision_ms: self.decision_us / 1_000,
             ended_at_ms: now.unix_ms,
             usage: None,
+            answer: None,
         }
     }
 }

@@ -179,6 +179,9 @@ fn body_facts(
         stream: body.stream || streams,
         tools: body.tools,
         tool_results: body.tool_results,
+        results: Vec::new(),
+        result_bytes: 0,
+        facts: BTreeMap::new(),
         guardrail,
         guardrail_version,
         request_metadata,
@@ -187,7 +190,7 @@ fn body_facts(
         text: None,
         truncated: body.truncated,
     };
-    (facts, body.model, TextFacts { text: body.text, truncated: body.text_truncated })
+    (facts, body.model, TextFacts { text: body.text, truncated: body.text_truncated, ..TextFacts::default() })
 }
 
 fn signing(parts: SignatureParts, read: &Read) -> protocol::Signing {

@@ -48,6 +48,8 @@ pub struct Call {
     pub network: Network,
     /// The tool call that is decided, where it is one and not a call to Bedrock.
     pub tool: Option<Tool>,
+    /// The stretch of the answer's text that is judged, where it is that and not a call to Bedrock.
+    pub response: Option<Response>,
     /// What the control plane has counted; filled only when [`crate::Bundle::wants_counts`].
     pub counts: Counts,
     /// What was seen in this session before, oldest first; filled only when [`crate::Bundle::wants_history`].
@@ -63,6 +65,30 @@ pub struct Tool {
     pub names: Vec<String>,
     /// Its arguments: an object.
     pub arguments: serde_json::Value,
+    /// Its id in the answer.
+    pub id: Option<String>,
+    /// Who makes it: `model`, `server`, `return_control`, `agent`, `guard`.
+    pub origin: String,
+}
+
+/// A stretch of an answer's text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Response {
+    /// The text: the end of what was judged before, and what is new.
+    pub text: String,
+}
+
+/// One tool result that is sent back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToolResult {
+    /// The id of the tool call that it answers.
+    pub id: Option<String>,
+    /// The tool, where the result names it.
+    pub name: Option<String>,
+    /// Bytes of its content.
+    pub bytes: u64,
+    /// The caller says that the tool failed.
+    pub error: bool,
 }
 
 /// Calls of this principal (to this tool, for a tool call) that were let out, this one not included.
@@ -148,6 +174,12 @@ pub struct Request {
     pub tools: Vec<String>,
     /// Number of tool results sent back.
     pub tool_results: u64,
+    /// The newest of them, capped by the gate.
+    pub results: Vec<ToolResult>,
+    /// Bytes of all of them together.
+    pub result_bytes: u64,
+    /// What else the operation's body says, by a name of the gate's.
+    pub facts: BTreeMap<String, String>,
     /// The text for the model. `None` when the gate has not sent it: rules that read text then cannot be decided.
     /// A call without text, and one whose text cannot be had, has `Some(Text::default())`.
     pub text: Option<Text>,
@@ -172,6 +204,10 @@ pub struct Text {
     pub text: String,
     /// The cap cut it.
     pub truncated: bool,
+    /// What the tools answered that are sent back, likewise.
+    pub tool_results: String,
+    /// The cap cut that.
+    pub tool_results_truncated: bool,
 }
 
 /// Where a call came from.

@@ -53,7 +53,8 @@ mod view;
 pub use approval::{ApprovalDefaults, ApprovalTerms};
 pub use bundle::{Bundle, SourceFile, compile};
 pub use call::{
-    Agent, Call, Counts, Credential, Model, Network, Request, Seen, Text, Tool, UNKNOWN_OPERATION,
+    Agent, Call, Counts, Credential, Model, Network, Request, Response, Seen, Text, Tool, ToolResult,
+    UNKNOWN_OPERATION,
 };
 pub use charge::{LIMIT_PREFIX, UNPRICED_RULE};
 pub use decide::UNKNOWN_OPERATION_RULE;

@@ -1,5 +1,6 @@
 //! What the control plane answers.
 
+use crate::Inspect;
 use serde::{Deserialize, Serialize};
 
 /// The answer to [`crate::DecisionRequest`]. Its record is durable when it is sent, unless the verdict is
@@ -17,6 +18,9 @@ pub struct DecisionAnswer {
     /// A rule of the active bundle reads text: send it along from now on.
     #[serde(default)]
     pub wants_text: bool,
+    /// With [`Verdict::Allow`]: what of the call's answer has to be asked about before it goes on.
+    #[serde(default, skip_serializing_if = "Inspect::is_nothing")]
+    pub inspect: Inspect,
 }
 
 /// What to do with the call. JSON: `{"verdict": "deny", "message": "…"}`.

@@ -1,6 +1,6 @@
 //! What became of the calls: `POST /v1/outcomes`, in batches, repeated until acknowledged.
 
-use crate::CredentialKind;
+use crate::{CredentialKind, ToolOrigin};
 use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/outcomes`. Delivered at least once: an outcome is identified by its `call_id`.
@@ -84,6 +84,68 @@ pub struct Outcome {
     /// What the call used, where the answer said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What else the answer said; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Box<AnswerFacts>>,
+}
+
+/// What an answer said, but for its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct AnswerFacts {
+    /// Milliseconds from the request's headers to the first byte of the answer's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<u64>,
+    /// Hex SHA-256 of the bytes of its body that were let out ([`Outcome::response_bytes`] of them).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Why the model stopped, as the answer says: `end_turn`, `tool_use`, `guardrail_intervened`, `stop` …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
+    /// What a guardrail did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guardrail: Option<GuardrailFacts>,
+    /// Models that the answer names: what a prompt router or an agent used. Each once, capped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// Tool calls that it proposes or tells of, in order, capped at 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<SeenCall>,
+    /// Session that it names (agents, flows, knowledge bases).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What was wrong with its form, whatever became of it: `stream_truncated`, `stream_broken`, `answer_encoded`,
+    /// `answer_unreadable`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<String>,
+}
+
+/// What a guardrail did, as an answer says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct GuardrailFacts {
+    /// `intervened` or `none`.
+    pub action: String,
+    /// Kinds of policies that found something: `topic`, `content`, `word`, `sensitive_information`,
+    /// `contextual_grounding`, `automated_reasoning`. Each once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+}
+
+/// A tool call that an answer proposed or told of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct SeenCall {
+    /// Its id, cut to 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The tool, cut to 256 bytes.
+    pub name: String,
+    /// Who is to make it.
+    pub origin: ToolOrigin,
 }
 
 /// What a call used, as AWS's answer says.

@@ -266,6 +266,16 @@ pub struct BodyFacts {
     /// Number of tool results sent back.
     #[serde(default)]
     pub tool_results: u32,
+    /// The newest of those results, in order, capped at 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ToolResultFacts>,
+    /// Bytes of all results together.
+    #[serde(default)]
+    pub result_bytes: u64,
+    /// What else the operation's body says that policy or audit may want, by a name of ours: `role_arn`, `job_name`,
+    /// `invocation_type`, `instruction_bytes` … see docs/coverage.md. Values are cut to 2,048 bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
     /// Guardrail id or ARN, from body or header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guardrail: Option<String>,
@@ -298,6 +308,31 @@ pub struct TextFacts {
     /// The cap cut it.
     #[serde(default)]
     pub truncated: bool,
+    /// What the tools answered that are sent back, likewise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tool_results: String,
+    /// The cap cut that.
+    #[serde(default)]
+    pub tool_results_truncated: bool,
+}
+
+/// One tool result that is sent back: `toolResult`, `tool_result`, a message of role `tool`, an entry of
+/// `returnControlInvocationResults`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct ToolResultFacts {
+    /// The id of the tool call that it answers, cut to 256 bytes; of an agent's, the `invocationId`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The tool, where the result names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Bytes of its content as JSON.
+    pub bytes: u64,
+    /// The caller says that the tool failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub error: bool,
 }
 
 /// Why the gate refuses a call on its own.

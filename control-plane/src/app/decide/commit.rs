@@ -3,7 +3,7 @@
 use super::{App, Fault};
 use crate::storage::{Commit, Committed};
 use portcullis_audit::VerdictKind;
-use portcullis_protocol::{DecisionAnswer, Verdict};
+use portcullis_protocol::{DecisionAnswer, Inspect, Verdict};
 
 impl App {
     /// Waits until the record is durable, but not for ever.
@@ -33,5 +33,5 @@ pub(super) fn answer(
             Verdict::PendingApproval { message, approval_id: recorded.approval_id.ok_or(missing)? }
         }
     };
-    Ok(DecisionAnswer { call_id, decision_id, verdict, wants_text })
+    Ok(DecisionAnswer { call_id, decision_id, verdict, wants_text, inspect: Inspect::default() })
 }

@@ -2,7 +2,7 @@
 //! when the person has answered, or when the time is up.
 
 use super::{App, Fault, Turn};
-use portcullis_protocol::{DecisionAnswer, DecisionRequest, Verdict};
+use portcullis_protocol::{DecisionAnswer, DecisionRequest, Inspect, Verdict};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,7 +25,13 @@ impl App {
                 let until = self.desk.holds.until(&call_id, hold);
                 let seconds = seconds_until(until);
                 let verdict = Verdict::Hold { approval_id, seconds };
-                Ok(DecisionAnswer { call_id, decision_id: String::new(), verdict, wants_text })
+                Ok(DecisionAnswer {
+                    call_id,
+                    decision_id: String::new(),
+                    verdict,
+                    wants_text,
+                    inspect: Inspect::default(),
+                })
             }
         }
     }

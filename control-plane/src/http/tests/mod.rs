@@ -173,8 +173,7 @@ impl Plane {
     }
 
     pub(super) async fn report(&self, outcomes: Value, unaudited: u64) -> Answer {
-        let batch =
-            json!({"version": 1, "gate": "gate-1", "outcomes": outcomes, "unaudited": unaudited, "lost": 0});
+        let batch = json!({"version": portcullis_protocol::VERSION, "gate": "gate-1", "outcomes": outcomes, "unaudited": unaudited, "lost": 0});
         self.post("/v1/outcomes", batch.to_string()).await
     }
 }

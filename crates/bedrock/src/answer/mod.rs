@@ -16,8 +16,10 @@ mod frames;
 mod identity;
 mod places;
 mod reader;
+mod sieve;
 mod stream;
 
 pub use counts::TokenUsage;
 pub use identity::{IdentityCheck, error_type, identity_check, identity_check_of};
 pub use reader::{AnswerFlaw, AnswerHead, AnswerReader, AnswerSummary};
+pub use sieve::{AnswerForm, CallOrigin, CallProblem, Found, FoundCall, Sieve, SieveLimits, StreamEnding};

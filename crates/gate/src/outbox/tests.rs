@@ -17,6 +17,7 @@ fn outcome(n: usize) -> Outcome {
         decision_ms: 0,
         ended_at_ms: 0,
         usage: None,
+        answer: None,
     }
 }
 

@@ -69,6 +69,7 @@ impl CallSpec {
             labels,
             request: self.request(operation),
             tool: self.tool(),
+            response: None,
             counts: self.counts,
             history: self.history(),
             time: self.time.unwrap_or(DEFAULT_TIME),
@@ -135,7 +136,8 @@ impl CallSpec {
 
     fn request(&self, operation: Option<&Operation>) -> Request {
         let RequestSpec { text, text_truncated, .. } = &self.request;
-        let text = Text { text: text.clone().unwrap_or_default(), truncated: *text_truncated };
+        let text =
+            Text { text: text.clone().unwrap_or_default(), truncated: *text_truncated, ..Text::default() };
         Request {
             bytes: self.request.bytes.unwrap_or(text.text.len() as u64),
             knowledge_bases: self.request.knowledge_bases.clone(),
@@ -143,6 +145,9 @@ impl CallSpec {
             stream: self.request.stream.unwrap_or_else(|| operation.is_some_and(|found| found.output_stream)),
             tools: self.request.tools.clone(),
             tool_results: self.request.tool_results,
+            results: Vec::new(),
+            result_bytes: 0,
+            facts: BTreeMap::new(),
             text: Some(text),
             guardrail: self.request.guardrail.clone(),
             guardrail_version: self.request.guardrail_version.clone(),
@@ -155,7 +160,7 @@ impl CallSpec {
 
     fn tool(&self) -> Option<Tool> {
         let arguments = self.arguments.clone().unwrap_or_else(|| serde_json::json!({}));
-        (!self.tool.is_empty()).then(|| Tool { names: self.tool.clone(), arguments })
+        (!self.tool.is_empty()).then(|| Tool { names: self.tool.clone(), arguments, ..Tool::default() })
     }
 
     /// Oldest first.

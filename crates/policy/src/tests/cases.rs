@@ -178,7 +178,11 @@ impl CallSpec {
                 stream: spec.stream,
                 tools: spec.tools.clone(),
                 knowledge_bases: spec.knowledge_bases.clone(),
-                text: spec.text.clone().map(|text| Text { text, truncated: spec.text_truncated }),
+                text: spec.text.clone().map(|text| Text {
+                    text,
+                    truncated: spec.text_truncated,
+                    ..Text::default()
+                }),
                 metadata: spec.metadata.clone(),
                 session_attributes: spec.session_attributes.clone(),
                 guardrail: spec.guardrail.clone(),
@@ -186,10 +190,11 @@ impl CallSpec {
                 ..Request::default()
             },
             network: Network { source_ip: spec.source_ip.clone(), ..Network::default() },
-            tool: spec
-                .tool
-                .as_ref()
-                .map(|tool| Tool { names: tool.names.clone(), arguments: tool.arguments.clone() }),
+            tool: spec.tool.as_ref().map(|tool| Tool {
+                names: tool.names.clone(),
+                arguments: tool.arguments.clone(),
+                ..Tool::default()
+            }),
             counts: Counts { minute: spec.counts[0], hourly: spec.counts[1], daily: spec.counts[2] },
             history: spec
                 .history

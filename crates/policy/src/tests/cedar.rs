@@ -106,7 +106,7 @@ fn arguments_are_found_by_path() {
     ] {
         let names = vec!["bank/transfer_funds".to_owned(), "transfer_funds".to_owned()];
         let call = Call {
-            tool: Some(Tool { names, arguments: arguments.clone() }),
+            tool: Some(Tool { names, arguments: arguments.clone(), ..Tool::default() }),
             operation: "InvokeAgent".to_owned(),
             ..Call::default()
         };

@@ -32,7 +32,7 @@ fn call(field: &str, value: &Value) -> Call {
         "network.source_ip" => call.network = Network { source_ip: Some(text()), ..Network::default() },
         "request.max_tokens" => call.request.max_tokens = value.as_u64(),
         "request.stream" => call.request.stream = value.as_bool().unwrap(),
-        "request.text" => call.request.text = Some(crate::Text { text: text(), truncated: false }),
+        "request.text" => call.request.text = Some(crate::Text { text: text(), ..crate::Text::default() }),
         "request.tools" => call.request.tools = texts(),
         "session_attributes.k" => {
             call.request.session_attributes = [("k".to_owned(), text())].into();
@@ -59,7 +59,7 @@ fn call(field: &str, value: &Value) -> Call {
                 }
                 None => value.clone(),
             };
-            call.tool = Some(Tool { names: vec!["t".to_owned()], arguments });
+            call.tool = Some(Tool { names: vec!["t".to_owned()], arguments, ..Tool::default() });
         }
     }
     call

@@ -218,7 +218,11 @@ fn arguments() -> impl Strategy<Value = serde_json::Value> {
 
 fn tool() -> impl Strategy<Value = Tool> {
     let name = prop::sample::select(vec!["a", "A", "xb", "c"]).prop_map(str::to_owned);
-    (prop::collection::vec(name, 0..3), arguments()).prop_map(|(names, arguments)| Tool { names, arguments })
+    (prop::collection::vec(name, 0..3), arguments()).prop_map(|(names, arguments)| Tool {
+        names,
+        arguments,
+        ..Tool::default()
+    })
 }
 
 fn seen() -> impl Strategy<Value = Seen> {
@@ -266,7 +270,7 @@ fn some_call() -> impl Strategy<Value = Call> {
                 request: Request {
                     tools,
                     max_tokens,
-                    text: text.map(|text| Text { text, truncated: false }),
+                    text: text.map(|text| Text { text, ..Text::default() }),
                     session_attributes,
                     ..Request::default()
                 },

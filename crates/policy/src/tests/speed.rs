@@ -151,7 +151,10 @@ fn text() {
             let text = prose(4 << 20, extra);
             let bytes = text.len() as f64;
             let call = Call {
-                request: Request { text: Some(crate::Text { text, truncated: false }), ..Request::default() },
+                request: Request {
+                    text: Some(crate::Text { text, ..crate::Text::default() }),
+                    ..Request::default()
+                },
                 ..call()
             };
             let mut samples: Vec<_> = (0..7)

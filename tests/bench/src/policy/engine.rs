@@ -39,6 +39,7 @@ pub(super) fn call(amount: u64) -> Call {
         tool: Some(Tool {
             names: vec!["tool_7".to_owned()],
             arguments: json!({"amount": amount, "currency": "EUR"}),
+            ..Default::default()
         }),
         ..Call::default()
     }

@@ -17,7 +17,7 @@ pub(super) fn run(rounds: usize, notes: &mut Vec<(String, f64)>) -> Result<()> {
     let text: String = words.chars().cycle().take(65_536).collect();
     let call = Call {
         operation: "Converse".to_owned(),
-        request: Request { text: Some(Text { text, truncated: false }), ..Request::default() },
+        request: Request { text: Some(Text { text, ..Default::default() }), ..Request::default() },
         ..Call::default()
     };
     for (name, condition) in kinds {

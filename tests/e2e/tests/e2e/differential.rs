@@ -191,6 +191,7 @@ fn to_call(call: &Value) -> Result<Call> {
         tool: Some(Tool {
             names: vec![call["tool"].as_str().context("tool")?.to_owned()],
             arguments: call["arguments"].clone(),
+            ..Tool::default()
         }),
         history: history.collect::<Result<_>>()?,
         time: time(&call["time"])?,

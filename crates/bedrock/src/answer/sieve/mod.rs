@@ -1,0 +1,173 @@
+//! An answer cut into pieces, each with what it says: what the gate holds back and lets go on by.
+//!
+//! A piece is a whole frame of an event stream, or a whole server-sent event; a plain document is one piece. Pieces tile the
+//! answer: their lengths add up to what was pushed, but for what is not whole yet. In any chunking the findings are the same.
+
+use super::AnswerHead;
+use super::reader::AnswerFlaw;
+use crate::operation::Operation;
+
+/// Bounds on what a sieve keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SieveLimits {
+    /// Longest arguments of one tool call, in bytes of JSON text.
+    pub max_arguments: usize,
+    /// Longest piece that is read; a longer one is [`Found::Flaw`].
+    pub max_piece: usize,
+    /// Text is wanted: [`Found::Text`].
+    pub text: bool,
+}
+
+/// How an answer is framed, and so how it can be ended by somebody else than its author.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// AWS event stream of bedrock-runtime or bedrock-agentcore: ended by `validationException`.
+    ModelEvents,
+    /// AWS event stream of bedrock-agent-runtime: ended by `accessDeniedException`.
+    AgentEvents,
+    /// Server-sent events in OpenAI's way.
+    OpenAiEvents,
+    /// Server-sent events in Anthropic's way.
+    AnthropicEvents,
+    /// One document: to be held whole, and replaced by an error.
+    Document,
+}
+
+/// Something found, in the order in which it stands in the answer. What a piece says comes before its [`Found::Piece`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Text of the piece that follows.
+    Text(String),
+    /// A tool call is complete: nothing that belongs to it comes later. `key` names it among the calls of this answer.
+    Call {
+        /// As in [`Found::Piece`].
+        key: u32,
+        /// The call.
+        call: FoundCall,
+    },
+    /// A piece is whole: the next `len` bytes of the answer.
+    Piece {
+        /// Its length in bytes.
+        len: usize,
+        /// Tool calls that it is part of. A piece may be part of calls that are complete only later.
+        calls: Vec<u32>,
+    },
+    /// From here on the answer cannot be read: nothing of the rest may be believed. The last finding.
+    Flaw(AnswerFlaw),
+}
+
+/// A tool call as an answer proposes or tells of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundCall {
+    /// Who is to make it.
+    pub origin: CallOrigin,
+    /// Its id, cut to 256 bytes.
+    pub id: Option<String>,
+    /// The tool: a function's name, or the path of an API operation. Cut to 1,024 bytes.
+    pub name: String,
+    /// Action group of an agent.
+    pub group: Option<String>,
+    /// HTTP method of an API operation.
+    pub method: Option<String>,
+    /// Agent id, where the answer names one.
+    pub agent: Option<String>,
+    /// The arguments as JSON text, as the model wrote them; parameter lists of agents as an object.
+    pub arguments: String,
+    /// Why it cannot be read.
+    pub problem: Option<CallProblem>,
+}
+
+/// Who makes a tool call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CallOrigin {
+    /// A model proposes it to the caller.
+    #[default]
+    Model,
+    /// The provider makes it within the answer.
+    Server,
+    /// An agent returns control to the caller.
+    ReturnControl,
+    /// An agent makes it, and its trace tells so.
+    Agent,
+}
+
+/// Why a tool call cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallProblem {
+    /// Its name is longer than 1,024 bytes.
+    NameTooLong,
+    /// Its arguments are longer than the limit.
+    ArgumentsTooLong,
+    /// The answer ends within it.
+    Unfinished,
+}
+
+impl CallProblem {
+    /// The stable code.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NameTooLong => "name_too_long",
+            Self::ArgumentsTooLong => "arguments_too_long",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+/// Cuts an answer into pieces.
+#[derive(Debug)]
+pub struct Sieve {
+    form: AnswerForm,
+}
+
+impl Sieve {
+    /// A sieve for a good answer of this operation; `None` where it can hold neither tool calls nor text of a model.
+    ///
+    /// # Errors
+    /// [`AnswerFlaw::Encoded`] where it could, and has a `content-encoding` that is not read.
+    pub fn new(
+        operation: Option<&Operation>,
+        head: &AnswerHead<'_>,
+        limits: SieveLimits,
+    ) -> Result<Option<Self>, AnswerFlaw> {
+        let _ = (operation, head, limits);
+        Ok(None)
+    }
+
+    /// How the answer is framed.
+    #[must_use]
+    pub const fn form(&self) -> AnswerForm {
+        self.form
+    }
+
+    /// Reads the next slice, of any length.
+    pub fn push(&mut self, slice: &[u8], found: &mut Vec<Found>) {
+        let _ = (slice, found);
+    }
+
+    /// The answer ends here: calls that are not complete are found as [`CallProblem::Unfinished`], a piece that is not whole as
+    /// [`AnswerFlaw::Truncated`].
+    pub fn finish(&mut self, found: &mut Vec<Found>) {
+        let _ = found;
+    }
+}
+
+impl AnswerForm {
+    /// What ends a stream of this form with an error, whole: a frame, or events. For [`AnswerForm::Document`] nothing.
+    #[must_use]
+    pub fn last_words(self, end: StreamEnding, message: &str) -> Vec<u8> {
+        let _ = (end, message);
+        Vec::new()
+    }
+}
+
+/// Why a stream is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnding {
+    /// It is forbidden: `validationException` or `accessDeniedException`.
+    Denied,
+    /// Nobody could say: `serviceUnavailableException`, where the stream's API has it, or its nearest relative.
+    Undecided,
+    /// The stream cannot be read: `modelStreamErrorException`, or its nearest relative.
+    Unreadable,
+}
