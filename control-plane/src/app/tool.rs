@@ -22,6 +22,9 @@ pub(super) struct ToolQuestion {
     pub(super) delegation: Vec<String>,
     /// Bytes of the answer that had left.
     pub(super) released_bytes: Option<u64>,
+    /// A built-in rule that refuses it whatever policy says, and why: recorded as a denial by that rule
+    /// ([`portcullis_audit::TOKEN_SCOPE_RULE`]).
+    pub(super) refused: Option<(&'static str, String)>,
     /// The approval that is waited for, and how long at most in milliseconds.
     pub(super) held: Option<(String, Option<u64>)>,
     /// Whoever asks can wait for a person ([`Verdict::Hold`]).

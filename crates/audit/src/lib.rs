@@ -25,3 +25,6 @@ pub const REFUSED_RULE: &str = "portcullis/refused";
 
 /// Rule id of a call that the gate would have to sign with its own credential, from a caller it could not verify.
 pub const UNVERIFIED_RULE: &str = "portcullis/unverified";
+
+/// Rule id of a tool call that the token does not cover with which it was asked about.
+pub const TOKEN_SCOPE_RULE: &str = "portcullis/agent-token-scope";
