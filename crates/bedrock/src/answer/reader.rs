@@ -73,6 +73,8 @@ pub enum AnswerFlaw {
     Truncated,
     /// A frame of its event stream has a wrong length or checksum.
     Broken,
+    /// A part of it that has to be read whole is too long, or holds too many tool calls. Only a [`Sieve`](super::Sieve) finds it.
+    TooLong,
 }
 
 impl AnswerReader {

@@ -191,7 +191,7 @@ impl Ending {
             (Self::Whole, Some(AnswerFlaw::Broken)) => (OutcomeKind::Failed, Some("stream_broken")),
             // The answer is the caller's, and may be sound; only its usage is not known.
             (Self::Whole, Some(AnswerFlaw::Encoded)) => (OutcomeKind::Completed, Some("answer_encoded")),
-            (Self::Whole, Some(AnswerFlaw::Unreadable)) => {
+            (Self::Whole, Some(AnswerFlaw::Unreadable | AnswerFlaw::TooLong)) => {
                 (OutcomeKind::Completed, Some("answer_unreadable"))
             }
         }

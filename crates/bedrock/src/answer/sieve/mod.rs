@@ -12,7 +12,8 @@ use crate::operation::Operation;
 pub struct SieveLimits {
     /// Longest arguments of one tool call, in bytes of JSON text.
     pub max_arguments: usize,
-    /// Longest piece that is read; a longer one is [`Found::Flaw`].
+    /// Longest piece that is read; a longer one is [`AnswerFlaw::TooLong`]. Pieces that can hold neither tool calls nor wanted
+    /// text may be longer: they pass in parts ([`Found::Part`]).
     pub max_piece: usize,
     /// Text is wanted: [`Found::Text`].
     pub text: bool,
@@ -21,8 +22,10 @@ pub struct SieveLimits {
 /// How an answer is framed, and so how it can be ended by somebody else than its author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerForm {
-    /// AWS event stream of bedrock-runtime or bedrock-agentcore: ended by `validationException`.
+    /// AWS event stream of bedrock-runtime: ended by `validationException`.
     ModelEvents,
+    /// AWS event stream of bedrock-agentcore (InvokeHarness): the same, but its API has no `serviceUnavailableException`.
+    HarnessEvents,
     /// AWS event stream of bedrock-agent-runtime: ended by `accessDeniedException`.
     AgentEvents,
     /// Server-sent events in OpenAI's way.
@@ -38,7 +41,8 @@ pub enum AnswerForm {
 pub enum Found {
     /// Text of the piece that follows.
     Text(String),
-    /// A tool call is complete: nothing that belongs to it comes later. `key` names it among the calls of this answer.
+    /// A tool call is complete: nothing that belongs to it comes later, but for repetitions. `key` names it among the calls of
+    /// this answer. A call whose arguments are too long is found as soon as they are.
     Call {
         /// As in [`Found::Piece`].
         key: u32,
@@ -49,10 +53,19 @@ pub enum Found {
     Piece {
         /// Its length in bytes.
         len: usize,
-        /// Tool calls that it is part of. A piece may be part of calls that are complete only later.
+        /// Tool calls that it is part of, each once. A piece may be part of calls that are complete only later, and of calls
+        /// that were complete before: `response.completed` repeats them all.
         calls: Vec<u32>,
     },
-    /// From here on the answer cannot be read: nothing of the rest may be believed. The last finding.
+    /// The next `len` bytes of the answer: a piece longer than [`SieveLimits::max_piece`] that says nothing and is not read (a
+    /// file of an agent). The [`Found::Piece`] that ends it has only the rest of its length. No words of somebody else may come
+    /// between a part and that piece. How such a piece is cut into parts depends on how the answer arrives.
+    Part {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// From here on the answer cannot be read: nothing of the rest may be believed, and no piece of it is told. The last finding.
+    /// [`AnswerFlaw::TooLong`] says that a piece was too long to be read, or that too many calls are open at once.
     Flaw(AnswerFlaw),
 }
 
