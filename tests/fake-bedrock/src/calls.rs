@@ -43,6 +43,58 @@ pub struct CallRecord {
     pub invocation_id: Option<String>,
     /// Request headers in order of arrival, lower-case names; credentials are masked.
     pub headers: Vec<(String, String)>,
+    /// What the answer says, where it is a model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<SaidRecord>,
+    /// What was sent of the answer's body, once that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<SentRecord>,
+}
+
+/// What a model's answer says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaidRecord {
+    /// Its text, cut to 4,096 characters.
+    pub text: String,
+    /// Its tool calls, in order.
+    pub tool_calls: Vec<SaidCall>,
+    /// Input tokens, without those of the cache.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Tokens read from the cache.
+    pub cache_read_tokens: u64,
+    /// Tokens written to the cache.
+    pub cache_write_tokens: u64,
+    /// False when the answer keeps the numbers to itself.
+    pub counted: bool,
+}
+
+/// A tool call in an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaidCall {
+    /// Its id.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// Lower-case hex SHA-256 of its arguments, as the answer words them.
+    pub sha256: String,
+    /// Bytes of its arguments.
+    pub bytes: u64,
+    /// The arguments, cut to 4,096 characters.
+    pub arguments: String,
+}
+
+/// What was sent of an answer's body.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentRecord {
+    /// Bytes handed to the connection.
+    pub bytes: u64,
+    /// Lower-case hex SHA-256 of them; absent above 32 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// All of it was.
+    pub whole: bool,
 }
 
 /// The list, shared between the server and its owner.
@@ -53,6 +105,14 @@ impl CallLog {
     /// Adds a call.
     pub fn push(&self, call: CallRecord) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
+
+    /// Adds to a call that its answer is over.
+    pub fn sent(&self, request_id: &str, sent: SentRecord) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(call) = calls.iter_mut().rev().find(|call| call.request_id == request_id) {
+            call.sent = Some(sent);
+        }
     }
 
     /// All of them, in the order they were written down.

@@ -3,6 +3,7 @@
 use crate::answer::{self, Ask};
 use crate::auth::{self, Checked, Presented};
 use crate::calls::{CallLog, CallRecord};
+use crate::meter::Meter;
 use crate::operation::{Match, region_of};
 use crate::receive::{End, Received, receive};
 use crate::reply::{Reply, StepBody};
@@ -70,13 +71,15 @@ pub(crate) async fn serve(request: Request<Incoming>, state: &State) -> Response
         record.status = reply.status;
         record.request_id.clone_from(&request_id);
         record.body_sha256.clone_from(&received.sha256);
+        record.said = ask.said.get().cloned();
         state.calls.push(record);
     }
+    let meter = state.config.record.then(|| Meter::new(&state.calls, &request_id));
     if reply.hang {
         std::future::pending::<()>().await;
     }
     let stream = live.filter(|_| reply.status == 200).map(answer::bidirectional);
-    into_response(reply, &request_id, stream)
+    into_response(reply, &request_id, stream, meter)
 }
 
 fn respond(ask: &Ask<'_>, checked: &Checked, received: &Received) -> Reply {
@@ -149,8 +152,13 @@ impl Drop for Unanswered {
     }
 }
 
-fn into_response(reply: Reply, request_id: &str, stream: Option<AnswerBody>) -> Response<AnswerBody> {
-    let mut response = Response::new(stream.unwrap_or_else(|| StepBody::new(reply.steps).boxed()));
+fn into_response(
+    reply: Reply,
+    request_id: &str,
+    stream: Option<AnswerBody>,
+    meter: Option<Meter>,
+) -> Response<AnswerBody> {
+    let mut response = Response::new(stream.unwrap_or_else(|| StepBody::new(reply.steps, meter).boxed()));
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -3,7 +3,8 @@
 //! It terminates TLS (own CA, HTTP/1.1 and h2), verifies SigV4 and Bedrock API keys of the principals it was given,
 //! refuses as AWS does, answers in AWS's shapes (event streams included), and writes down **every** call that reached
 //! it before it answers. Tests hold what the gate let out against that list: `GET /calls` on the control port is a JSON
-//! array of [`CallRecord`], `DELETE /calls` empties it.
+//! array of [`CallRecord`], `DELETE /calls` empties it. A record also says what the answer said ([`SaidRecord`]) and, once it is
+//! over, what was sent of it ([`SentRecord`]).
 //!
 //! The last user text of a prompt steers the answer, see [`Directives`].
 //!
@@ -19,13 +20,14 @@ mod config;
 mod control;
 mod directives;
 mod exchange;
+mod meter;
 mod operation;
 mod receive;
 mod reply;
 mod server;
 mod tls;
 
-pub use calls::{CallLog, CallRecord};
+pub use calls::{CallLog, CallRecord, SaidCall, SaidRecord, SentRecord};
 pub use config::{Config, Principal, Principals};
-pub use directives::Directives;
+pub use directives::{Checksum, Directives, ErrorBody, Gzip, Short, ToolMark};
 pub use server::{FakeBedrock, Handle};

@@ -1,8 +1,10 @@
 //! What the fake answers: a status, headers and a body that comes in steps, with pauses, stalls and cuts.
 
+use crate::meter::Meter;
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -26,10 +28,24 @@ pub(crate) enum Shape {
 pub(crate) enum Step {
     Data(Bytes),
     Pause(Duration),
+    /// What came before is written first.
+    Flush,
     /// Nothing ever follows.
     Stall,
     /// The connection (h2: the stream) is aborted.
     Cut,
+    /// HTTP trailers.
+    Trailers,
+}
+
+impl Step {
+    /// The bytes that it sends, if it does.
+    pub(crate) fn data(&self) -> Option<&Bytes> {
+        match self {
+            Self::Data(bytes) => Some(bytes),
+            Self::Pause(_) | Self::Flush | Self::Stall | Self::Cut | Self::Trailers => None,
+        }
+    }
 }
 
 /// A whole answer, not yet sent.
@@ -77,29 +93,55 @@ impl Reply {
 
 /// One event-stream message: `:event-type` or `:exception-type` `name` with a JSON payload.
 pub(crate) fn frame(kind: &'static str, name: &str, payload: &Value) -> Bytes {
+    encoded(&message(kind, name, payload.to_string()))
+}
+
+/// The same, not yet encoded.
+pub(crate) fn message(kind: &'static str, name: &str, payload: impl Into<Bytes>) -> Message {
     let text = |value: &str| HeaderValue::String(value.to_owned().into());
     let type_header = if kind == "exception" { ":exception-type" } else { ":event-type" };
-    let message = Message::new(Bytes::from(payload.to_string()))
+    Message::new(payload)
         .add_header(Header::new(type_header, text(name)))
         .add_header(Header::new(":content-type", text("application/json")))
-        .add_header(Header::new(":message-type", text(kind)));
+        .add_header(Header::new(":message-type", text(kind)))
+}
+
+/// A message as bytes.
+pub(crate) fn encoded(message: &Message) -> Bytes {
     let mut bytes = Vec::new();
     // Fails only for header values over 32 KiB; ours are names.
-    match write_message_to(&message, &mut bytes) {
+    match write_message_to(message, &mut bytes) {
         Ok(()) => Bytes::from(bytes),
         Err(_) => Bytes::new(),
     }
+}
+
+fn trailers() -> HeaderMap {
+    let value = http::HeaderValue::from_static("after the body");
+    HeaderMap::from_iter([(http::HeaderName::from_static("x-fake-trailer"), value)])
 }
 
 /// The body of a [`Reply`] on its way.
 pub(crate) struct StepBody {
     steps: VecDeque<Step>,
     sleep: Option<Pin<Box<Sleep>>>,
+    meter: Option<Meter>,
 }
 
 impl StepBody {
-    pub(crate) fn new(steps: VecDeque<Step>) -> Self {
-        Self { steps, sleep: None }
+    pub(crate) fn new(steps: VecDeque<Step>, meter: Option<Meter>) -> Self {
+        let mut body = Self { steps, sleep: None, meter };
+        body.ended();
+        body
+    }
+
+    /// Notes the end, once nothing is left.
+    fn ended(&mut self) {
+        if self.steps.is_empty()
+            && let Some(mut meter) = self.meter.take()
+        {
+            meter.ended();
+        }
     }
 }
 
@@ -117,7 +159,21 @@ impl Body for StepBody {
             }
             match self.steps.pop_front() {
                 None => return Poll::Ready(None),
-                Some(Step::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Step::Data(bytes)) => {
+                    if let Some(meter) = &mut self.meter {
+                        meter.sent(&bytes);
+                    }
+                    self.ended();
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                Some(Step::Flush) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(Step::Trailers) => {
+                    self.ended();
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers()))));
+                }
                 Some(Step::Pause(time)) => self.sleep = Some(Box::pin(tokio::time::sleep(time))),
                 Some(Step::Stall) => {
                     // Nothing will wake this task but the connection's end: that is the point.

@@ -196,6 +196,94 @@ def agents():
     check("list_sessions", agent.list_sessions()["sessionSummaries"], [])
 
 
+TRANSFER = '[[tool:transfer_funds {"amount": 9000, "note": "grün"}]]'
+
+
+def tool_shapes():
+    """Every shape in which a model proposes a tool call, whole and streamed."""
+    body = lambda text, **more: json.dumps({"messages": [{"role": "user", "content": text}], **more})
+    shapes = {
+        CLAUDE: (body(TRANSFER, anthropic_version="bedrock-2023-05-31", max_tokens=9), '"tool_use"'),
+        "amazon.nova-pro-v1:0": (json.dumps({"messages": user(TRANSFER)}), '"toolUse"'),
+        "mistral.mistral-large-2407-v1:0": (body(TRANSFER), '"tool_calls"'),
+        "cohere.command-r-v1:0": (json.dumps({"message": TRANSFER}), '"tool_calls"'),
+        "meta.llama3-1-70b-instruct-v1:0": (json.dumps({"prompt": TRANSFER}), "<|python_tag|>"),
+        "openai.gpt-oss-20b-1:0": (body(TRANSFER), '"tool_calls"'),
+    }
+    for model, (asked, sign) in shapes.items():
+        whole = runtime.invoke_model(modelId=model, body=asked)["body"].read().decode()
+        check(f"tool call {model}", (sign in whole, "transfer_funds" in whole, "9000" in whole), (True, True, True))
+        stream = runtime.invoke_model_with_response_stream(modelId=model, body=asked)
+        chunks = "".join(e["chunk"]["bytes"].decode() for e in stream["body"])
+        check(f"tool call streamed {model}", "transfer_funds" in chunks, True)
+    order = '[[tool:a {"n": 1}]][[tool:b {"n": 2}]][[deltas:300]][[parallel]][[after:3]][[id:same]]'
+    events = list(runtime.converse_stream(modelId=CLAUDE, messages=user(order))["stream"])
+    kinds = [(k, v.get("contentBlockIndex")) for e in events for k, v in e.items() if "contentBlockIndex" in v]
+    starts = [i for i, (k, _) in enumerate(kinds) if k == "contentBlockStart"]
+    check("parallel calls begin together", starts[1] - starts[0], 1)
+    check("text after the calls", "".join(e["contentBlockDelta"]["delta"].get("text", "") for e in events
+                                        if e.get("contentBlockDelta", {}).get("contentBlockIndex") == 3), "after1 after2 after3")
+    ids = [e["contentBlockStart"]["start"]["toolUse"]["toolUseId"] for e in events if "contentBlockStart" in e]
+    check("the same id", ids, ["same", "same"])
+    for order, read in [('[[tool:a {"n": 1, "n": 2}]][[as-written]]', '{"n": 1, "n": 2}'), ('[[tool:a {"n": 1}]][[broken-json]]', '{"n":1, "and then')]:
+        events = runtime.converse_stream(modelId=CLAUDE, messages=user(order))["stream"]
+        pieces = [e["contentBlockDelta"]["delta"]["toolUse"]["input"] for e in events if "toolUse" in e.get("contentBlockDelta", {}).get("delta", {})]
+        check(order, "".join(pieces), read)
+    answer = runtime.converse(modelId=CLAUDE, messages=user("[[router:amazon.nova-pro-v1:0]][[stop:max_tokens]]"))
+    check("router", (answer["trace"]["promptRouter"]["invokedModelId"], answer["stopReason"]), ("amazon.nova-pro-v1:0", "max_tokens"))
+    ask = lambda text, **more: list(agent.invoke_agent(agentId="AGENT12345", agentAliasId="ALIAS12345", sessionId="s-1", inputText=text, **more)["completion"])
+    events = ask('[[tool:/transfers {"amount": 5}]][[method:PUT]][[request-body]][[group:bank]]')
+    call = events[0]["returnControl"]["invocationInputs"][0]["apiInvocationInput"]
+    check("returnControl of an API", (call["actionGroup"], call["httpMethod"], call["apiPath"], call["requestBody"]["content"]["application/json"]["properties"]),
+          ("bank", "PUT", "/transfers", [{"name": "amount", "type": "number", "value": "5"}]))
+    events = ask(TRANSFER + "[[traced]]", enableTrace=True)
+    inputs = [e["trace"]["trace"]["orchestrationTrace"].get("invocationInput") for e in events if "orchestrationTrace" in e.get("trace", {}).get("trace", {})]
+    call = [i for i in inputs if i][0]["actionGroupInvocationInput"]
+    check("a traced call", (call["function"], call["executionType"], any("returnControl" in e for e in events)), ("transfer_funds", "LAMBDA", False))
+
+
+def faults():
+    """Answers that go wrong: what botocore makes of them."""
+    def stream(text):
+        seen = []
+        try:
+            for event in runtime.converse_stream(modelId=CLAUDE, messages=user(text))["stream"]:
+                seen.append(list(event)[0])
+        except Exception as error:
+            return type(error).__name__, len(seen)
+        return None, len(seen)
+    sound = stream("a b c d")
+    for name, text, expected in [
+            ("a byte at a time", "a b c d [[slices:1]]", sound), ("headers of every type", "a b c d [[odd-headers]]", sound),
+            ("trailers", "a b c d [[trailers]]", sound), ("a frame of 4 MB", "a b c d [[frame:4000000]]", sound)]:
+        check(name, stream(text), expected)
+    for name, text in [("checksum", "a b [[bad-crc]]"), ("checksum of the lengths", "a b [[bad-crc:prelude]]"),
+                       ("absurd length", "a b [[length:4000000000]]"), ("absurd length of headers", "a b [[headers-length:4000000000]]")]:
+        check(name, stream(text)[0] in ("ChecksumMismatch", "InvalidPayloadLength", "InvalidHeadersLength"), True)
+    for name, text in [("mid-frame", "a b c d[[short]]"), ("mid-tool", TRANSFER + "[[short:tool]]"), ("mid-character", TRANSFER + "[[short:character]]")]:
+        check(name, stream(text)[0], None)
+    check("no stop", stream(TRANSFER + "[[no-stop]]")[0], None)
+    answer = runtime.converse(modelId=CLAUDE, messages=user("[[filler:3000000]]"))
+    check("filler", len(answer["output"]["message"]["content"][0]["text"]) > 3000000, True)
+    body = json.dumps({"messages": user('[[tool:a {"n": 1, "n": 2}]][[as-written]]')}).encode()
+    url = f"{ENDPOINT}/model/amazon.nova-pro-v1%3A0/converse"
+    answer = POOL.request("POST", url, body=body, headers={"Authorization": "Bearer ABSKlongterm", "Content-Type": "application/json"})
+    check("a key twice in a document", b'"input":{"n": 1, "n": 2}' in answer.data, True)
+    for order, expected in [("503:empty", (503, "503")), ("502:html", (502, "502"))]:
+        check(order, error_of(lambda: runtime.converse(modelId=CLAUDE, messages=user(f"[[error:{order}]]"))), expected)
+    # boto3 never asks for compression and does not undo it; urllib3 does.
+    chat = lambda text, **more: POOL.request("POST", f"{ENDPOINT}/openai/v1/chat/completions", headers={"authorization": "Bearer ABSKlongterm"}, body=json.dumps(
+        {"model": "openai.gpt-oss-20b", "messages": [{"role": "user", "content": text}], **more}).encode()).data
+    body = base64.b64encode(b'{"output": 1}').decode()
+    check("body", chat(f"[[body:{body}]]"), b'{"output": 1}')
+    check("a compressed document", json.loads(chat("zip [[gzip:real]]"))["choices"][0]["message"]["content"], "Echo: zip")
+    check("a compressed stream", chat("zip [[gzip:real]]", stream=True).endswith(b"data: [DONE]\n\n"), True)
+    core = client("bedrock-agentcore")
+    arn = "arn:aws:bedrock-agentcore:us-east-1:123456789012:harness/h-1234567890"
+    events = [list(e)[0] for e in core.invoke_harness(harnessArn=arn, runtimeSessionId="s" * 40, messages=user("hi"))["stream"]]
+    check("harness", (events[0], events[-1]), ("messageStart", "metadata"))
+
+
 def errors():
     for status, code in [(403, "AccessDeniedException"), (424, "ModelErrorException"), (429, "ThrottlingException"),
                          (500, "InternalServerException")]:
@@ -292,7 +380,7 @@ def api_keys():
     check("chat error shape", (answer.status, json.loads(answer.data)["error"]["type"]), (429, "ThrottlingException"))
 
 
-for part in [converse, converse_stream, invoke, others, agents, errors, credentials, presigned, scope, api_keys]:
+for part in [converse, converse_stream, invoke, others, agents, tool_shapes, faults, errors, credentials, presigned, scope, api_keys]:
     print(f"-- {part.__name__}")
     part()
 sys.exit(1 if failures else 0)

@@ -67,5 +67,10 @@ async fn boto3() {
     assert_eq!(profile.model.as_deref().unwrap().matches(':').count(), 6);
     assert_eq!(profile.access_key_id.as_deref(), Some("AKIAQFAKEBEDROCKTEST"));
     assert_eq!(profile.protocol, "HTTP/1.1");
+    // What was said and what was sent of it is on record.
+    let parallel =
+        calls.iter().find(|call| call.said.as_ref().is_some_and(|said| said.tool_calls.len() == 2));
+    println!("{:?} {:?}", parallel.unwrap().said, parallel.unwrap().sent);
+    assert!(parallel.unwrap().sent.as_ref().is_some_and(|sent| sent.whole && sent.bytes > 100));
     assert!(calls.iter().all(|call| call.body_sha256.len() == 64 && call.operation != "Unknown"));
 }

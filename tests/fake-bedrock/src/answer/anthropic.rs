@@ -1,7 +1,7 @@
 //! Anthropic's Messages: native to InvokeModel, and `/anthropic/v1/messages`.
 
 use super::Ask;
-use super::said::{Said, fragments};
+use super::said::{Said, ToolCall};
 use super::stream;
 use crate::reply::Reply;
 use serde_json::{Value, json};
@@ -21,12 +21,19 @@ pub(super) fn messages(ask: &Ask<'_>) -> Reply {
 pub(super) fn message(ask: &Ask<'_>, said: &Said) -> Value {
     let mut content = vec![json!({"type": "text", "text": said.text})];
     for tool in &said.tools {
-        content.push(json!({"type": "tool_use", "id": tool.id, "name": tool.name, "input": tool.input}));
+        content.push(json!({"type": kind(tool), "id": tool.id, "name": tool.name, "input": tool.input}));
+    }
+    if !said.after.is_empty() {
+        content.push(json!({"type": "text", "text": said.after}));
     }
     json!({
         "id": "msg_bdrk_01", "type": "message", "role": "assistant", "model": ask.model, "content": content,
         "stop_reason": said.stop("end_turn", "tool_use", "end_turn"), "stop_sequence": null, "usage": usage(said),
     })
+}
+
+fn kind(tool: &ToolCall) -> &'static str {
+    if tool.server { "server_tool_use" } else { "tool_use" }
 }
 
 fn usage(said: &Said) -> Value {
@@ -39,34 +46,50 @@ fn usage(said: &Said) -> Value {
 
 /// The stream's events: name and data.
 pub(super) fn events(ask: &Ask<'_>, said: &Said) -> Vec<(&'static str, Value)> {
-    let mut events = Vec::new();
-    let mut push = |name: &'static str, mut data: Value| {
-        data["type"] = json!(name);
-        events.push((name, data));
-    };
     let mut start = message(ask, said);
     start["content"] = json!([]);
     start["stop_reason"] = Value::Null;
     start["usage"]["output_tokens"] = json!(1);
-    push("message_start", json!({"message": start}));
-    push("content_block_start", json!({"index": 0, "content_block": {"type": "text", "text": ""}}));
-    for piece in said.pieces() {
-        push("content_block_delta", json!({"index": 0, "delta": {"type": "text_delta", "text": piece}}));
-    }
-    push("content_block_stop", json!({"index": 0}));
-    for (index, tool) in said.tools.iter().enumerate() {
-        let index = index + 1;
-        let block = json!({"type": "tool_use", "id": tool.id, "name": tool.name, "input": {}});
-        push("content_block_start", json!({"index": index, "content_block": block}));
-        for fragment in fragments(&tool.input) {
-            let delta = json!({"type": "input_json_delta", "partial_json": fragment});
-            push("content_block_delta", json!({"index": index, "delta": delta}));
-        }
-        push("content_block_stop", json!({"index": index}));
+    let mut events = vec![named("message_start", json!({"message": start}))];
+    events.extend(text(0, said.pieces()));
+    let calls = said.tools.iter().enumerate().map(|(index, tool)| call(index + 1, tool, said)).collect();
+    events.extend(said.woven(calls));
+    if !said.after.is_empty() {
+        events.extend(text(said.tools.len() + 1, said.pieces_after()));
     }
     let stop = said.stop("end_turn", "tool_use", "end_turn");
     let delta = json!({"stop_reason": stop, "stop_sequence": null});
-    push("message_delta", json!({"delta": delta, "usage": {"output_tokens": said.output_tokens}}));
-    push("message_stop", json!({}));
+    let usage = json!({"output_tokens": said.output_tokens});
+    events.push(named("message_delta", json!({"delta": delta, "usage": usage})));
+    events.push(named("message_stop", json!({})));
+    events
+}
+
+fn named(name: &'static str, mut data: Value) -> (&'static str, Value) {
+    data["type"] = json!(name);
+    (name, data)
+}
+
+fn text<'a>(index: usize, pieces: impl Iterator<Item = &'a str>) -> Vec<(&'static str, Value)> {
+    let block = json!({"type": "text", "text": ""});
+    let mut events = vec![named("content_block_start", json!({"index": index, "content_block": block}))];
+    for piece in pieces {
+        let delta = json!({"type": "text_delta", "text": piece});
+        events.push(named("content_block_delta", json!({"index": index, "delta": delta})));
+    }
+    events.push(named("content_block_stop", json!({"index": index})));
+    events
+}
+
+fn call(index: usize, tool: &ToolCall, said: &Said) -> Vec<(&'static str, Value)> {
+    let block = json!({"type": kind(tool), "id": tool.id, "name": tool.name, "input": {}});
+    let mut events = vec![named("content_block_start", json!({"index": index, "content_block": block}))];
+    for fragment in said.fragments(tool) {
+        let delta = json!({"type": "input_json_delta", "partial_json": fragment});
+        events.push(named("content_block_delta", json!({"index": index, "delta": delta})));
+    }
+    if said.stops {
+        events.push(named("content_block_stop", json!({"index": index})));
+    }
     events
 }

@@ -1,7 +1,7 @@
 //! Converse and ConverseStream.
 
 use super::Ask;
-use super::said::{BLOCKED, Said, assessment, fragments};
+use super::said::{BLOCKED, Said, ToolCall, assessment};
 use super::stream;
 use crate::reply::Reply;
 use serde_json::{Value, json};
@@ -36,6 +36,14 @@ pub(super) fn stream(ask: &Ask<'_>) -> Reply {
     stream::events(ask, events)
 }
 
+/// InvokeHarness of AgentCore: the same events.
+pub(super) fn harness(ask: &Ask<'_>) -> Reply {
+    let said = Said::new(ask, false);
+    let mut events = events(&said);
+    events.push(("metadata", json!({"usage": said.usage(), "metrics": {"latencyMs": 42}})));
+    stream::events(ask, events)
+}
+
 /// `messages` may be absent only when the model is a prompt resource.
 fn refusal(ask: &Ask<'_>) -> Option<Reply> {
     let prompt = ask.model.as_deref().is_some_and(|model| model.contains(":prompt/"));
@@ -48,7 +56,14 @@ fn refusal(ask: &Ask<'_>) -> Option<Reply> {
 pub(super) fn message(said: &Said) -> Value {
     let mut content = vec![json!({"text": said.text})];
     for tool in &said.tools {
-        content.push(json!({"toolUse": {"toolUseId": tool.id, "name": tool.name, "input": tool.input}}));
+        let mut block = json!({"toolUseId": tool.id, "name": tool.name, "input": tool.input});
+        if tool.server {
+            block["type"] = json!("server_tool_use");
+        }
+        content.push(json!({"toolUse": block}));
+    }
+    if !said.after.is_empty() {
+        content.push(json!({"text": said.after}));
     }
     let mut body = json!({
         "output": {"message": {"role": "assistant", "content": content}},
@@ -63,25 +78,38 @@ pub(super) fn message(said: &Said) -> Value {
 /// The answer as events, up to and with `messageStop`.
 pub(super) fn events(said: &Said) -> Vec<(&'static str, Value)> {
     let mut events = vec![("messageStart", json!({"role": "assistant", "p": "abcd"}))];
-    for piece in said.pieces() {
-        events.push((
-            "contentBlockDelta",
-            json!({"contentBlockIndex": 0, "delta": {"text": piece}, "p": "abcdefghij"}),
-        ));
-    }
-    events.push(("contentBlockStop", json!({"contentBlockIndex": 0, "p": "abc"})));
-    for (index, tool) in said.tools.iter().enumerate() {
-        let index = index + 1;
-        let start = json!({"toolUse": {"toolUseId": tool.id, "name": tool.name}});
-        events.push(("contentBlockStart", json!({"contentBlockIndex": index, "start": start})));
-        for fragment in fragments(&tool.input) {
-            let delta = json!({"toolUse": {"input": fragment}});
-            events.push(("contentBlockDelta", json!({"contentBlockIndex": index, "delta": delta})));
-        }
-        events.push(("contentBlockStop", json!({"contentBlockIndex": index})));
+    events.extend(text(0, said.pieces()));
+    let calls = said.tools.iter().enumerate().map(|(index, tool)| call(index + 1, tool, said)).collect();
+    events.extend(said.woven(calls));
+    if !said.after.is_empty() {
+        events.extend(text(said.tools.len() + 1, said.pieces_after()));
     }
     let stop = said.stop("guardrail_intervened", "tool_use", "end_turn");
     events.push(("messageStop", json!({"stopReason": stop, "p": "abcdef"})));
+    events
+}
+
+fn text<'a>(index: usize, pieces: impl Iterator<Item = &'a str>) -> Vec<(&'static str, Value)> {
+    let delta = |piece| json!({"contentBlockIndex": index, "delta": {"text": piece}, "p": "abcdefghij"});
+    let mut events: Vec<_> = pieces.map(|piece| ("contentBlockDelta", delta(piece))).collect();
+    events.push(("contentBlockStop", json!({"contentBlockIndex": index, "p": "abc"})));
+    events
+}
+
+fn call(index: usize, tool: &ToolCall, said: &Said) -> Vec<(&'static str, Value)> {
+    let mut start = json!({"toolUseId": tool.id, "name": tool.name});
+    if tool.server {
+        start["type"] = json!("server_tool_use");
+    }
+    let mut events =
+        vec![("contentBlockStart", json!({"contentBlockIndex": index, "start": {"toolUse": start}}))];
+    for fragment in said.fragments(tool) {
+        let delta = json!({"toolUse": {"input": fragment}});
+        events.push(("contentBlockDelta", json!({"contentBlockIndex": index, "delta": delta})));
+    }
+    if said.stops {
+        events.push(("contentBlockStop", json!({"contentBlockIndex": index})));
+    }
     events
 }
 
@@ -90,15 +118,19 @@ fn guardrail<'a>(ask: &'a Ask<'_>) -> Option<&'a str> {
 }
 
 fn trace(ask: &Ask<'_>, said: &Said) -> Option<Value> {
-    let id = guardrail(ask)?;
+    let mut trace = serde_json::Map::new();
+    if let Some(model) = &ask.directives.router {
+        trace.insert("promptRouter".to_owned(), json!({"invokedModelId": model}));
+    }
     let wanted = matches!(ask.text("/guardrailConfig/trace"), Some("enabled" | "enabled_full"));
-    wanted.then(|| {
+    if let Some(id) = guardrail(ask).filter(|_| wanted) {
         let assessed = assessment(said.blocked, ask.directives.rest.chars().count());
-        let mut trace = json!({"inputAssessment": {id: assessed}, "actionReason": "No action."});
+        let mut guardrail = json!({"inputAssessment": {id: assessed}, "actionReason": "No action."});
         if said.blocked {
-            trace["modelOutput"] = json!([BLOCKED]);
-            trace["actionReason"] = json!("Guardrail blocked.");
+            guardrail["modelOutput"] = json!([BLOCKED]);
+            guardrail["actionReason"] = json!("Guardrail blocked.");
         }
-        json!({"guardrail": trace})
-    })
+        trace.insert("guardrail".to_owned(), guardrail);
+    }
+    (!trace.is_empty()).then_some(Value::Object(trace))
 }

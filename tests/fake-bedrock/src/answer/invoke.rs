@@ -48,9 +48,8 @@ pub(super) fn stream(ask: &Ask<'_>) -> Reply {
         }
         mark(ask, &said, last);
     }
-    let event =
-        |chunk: Value| ("chunk", json!({"bytes": STANDARD.encode(chunk.to_string()), "p": "abcdefghijkl"}));
-    stream::events(ask, chunks.into_iter().map(event).collect())
+    let wrap = |chunk: Value| json!({"bytes": STANDARD.encode(chunk.to_string()), "p": "abcdefghijkl"});
+    stream::wrapped(ask, chunks.into_iter().map(|chunk| ("chunk", chunk)).collect(), wrap)
         .header("x-amzn-bedrock-content-type", "application/json")
 }
 

@@ -46,6 +46,17 @@ pub(super) fn generate_stream(ask: &Ask<'_>) -> Reply {
     stream::events(ask, events).header("x-amzn-bedrock-knowledge-base-session-id", session(ask))
 }
 
+pub(super) fn agentic(ask: &Ask<'_>) -> Reply {
+    if ask.json.get("messages").is_none() || ask.json.get("retrievers").is_none() {
+        return ask.invalid("1 validation error detected: 'messages' and 'retrievers' are required");
+    }
+    let said = Said::new(ask, false);
+    let mut events: Vec<(&str, Value)> =
+        said.pieces().map(|piece| ("responseEvent", json!({"text": piece}))).collect();
+    events.push(("result", json!({"results": [reference()]})));
+    stream::events(ask, events)
+}
+
 pub(super) fn rerank(ask: &Ask<'_>) -> Reply {
     let Some(sources) = ask.json["sources"].as_array() else {
         return ask.invalid("1 validation error detected: 'sources' is required");

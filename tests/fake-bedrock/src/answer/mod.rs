@@ -4,10 +4,13 @@
     reason = "only `serde_json::Value` is indexed: a missing member reads as null, and only objects made here are written"
 )]
 
+mod agentcore;
 mod agents;
 mod anthropic;
 mod bidirectional;
 mod converse;
+mod damage;
+mod delivery;
 mod families;
 mod invoke;
 mod knowledge;
@@ -20,12 +23,13 @@ mod stream;
 
 pub(crate) use bidirectional::bidirectional;
 
-use crate::directives::Directives;
+use crate::calls::SaidRecord;
+use crate::directives::{Directives, ErrorBody};
 use crate::operation::Match;
-use crate::reply::{Reply, Shape, Step};
+use crate::reply::{Reply, Shape};
 use http::HeaderMap;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A recognised request whose caller was believed.
@@ -39,6 +43,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) directives: Directives,
     pub(crate) input_tokens: u64,
     pub(crate) pace: Duration,
+    /// What the answer says, once that is known.
+    pub(crate) said: OnceLock<SaidRecord>,
 }
 
 impl<'a> Ask<'a> {
@@ -54,12 +60,18 @@ impl<'a> Ask<'a> {
             pace: Duration::from_millis(directives.pace_ms.unwrap_or(pace_ms)),
             directives,
             json,
+            said: OnceLock::new(),
         }
     }
 
     /// A string anywhere in the body, by JSON pointer.
     pub(crate) fn text(&self, pointer: &str) -> Option<&str> {
         self.json.pointer(pointer)?.as_str()
+    }
+
+    /// The answer comes from an agent of Bedrock.
+    pub(crate) fn is_agent(&self) -> bool {
+        matches!(self.found.operation.as_str(), "InvokeAgent" | "InvokeInlineAgent")
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -76,15 +88,22 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Reply {
     if ask.found.operation == "Unknown" {
         return Reply::error(Shape::Aws, 404, "UnknownOperationException", "Unknown operation.");
     }
-    if let Some(status) = ask.directives.error {
-        return ordered_error(ask, status);
+    match ask.directives.error {
+        Some((status, ErrorBody::Modelled)) => return ordered_error(ask, status),
+        Some((status, ErrorBody::Empty)) => return Reply::bytes(status, "application/json", ""),
+        Some((status, ErrorBody::Html)) => {
+            let page =
+                format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
+            return Reply::bytes(status, "text/html", page);
+        }
+        None => {}
     }
     if ask.json.is_null() && !ask.empty {
         return ask.invalid("Malformed input request, please reformat your input and try again.");
     }
     let reply = dispatch(ask);
     let streamed = reply.steps.len() != 1;
-    if streamed || reply.status >= 300 { reply } else { disturbed(ask, reply) }
+    if reply.status >= 300 { reply } else { delivery::finish(ask, reply, streamed) }
 }
 
 fn dispatch(ask: &Ask<'_>) -> Reply {
@@ -103,6 +122,11 @@ fn dispatch(ask: &Ask<'_>) -> Reply {
         "InvokeAgent" | "InvokeInlineAgent" => agents::agent(ask),
         "InvokeFlow" => agents::flow(ask),
         "OptimizePrompt" => agents::optimize_prompt(ask),
+        "InvokeHarness" => converse::harness(ask),
+        "InvokeAgentRuntime" => agentcore::runtime(ask),
+        "InvokeAgentRuntimeCommand" => agentcore::command(ask),
+        "InvokeCodeInterpreter" => agentcore::code_interpreter(ask),
+        "AgenticRetrieveStream" => knowledge::agentic(ask),
         "Retrieve" => knowledge::retrieve(ask),
         "RetrieveAndGenerate" => knowledge::generate(ask),
         "RetrieveAndGenerateStream" => knowledge::generate_stream(ask),
@@ -148,20 +172,4 @@ fn ordered_error(ask: &Ask<'_>, status: u16) -> Reply {
         return Reply::json(424, &body).header("x-amzn-errortype", type_name);
     }
     Reply::error(ask.found.shape, status, type_name, message)
-}
-
-/// `[[cut]]` and `[[stall]]` for an answer in one piece.
-fn disturbed(ask: &Ask<'_>, mut reply: Reply) -> Reply {
-    reply.hang = ask.directives.stall;
-    if ask.directives.gzip {
-        reply = reply.header("content-encoding", "gzip");
-    }
-    match reply.steps.front() {
-        Some(Step::Data(bytes)) if ask.directives.cut => {
-            let length = bytes.len().to_string();
-            reply.steps = VecDeque::from(stream::cut_short(bytes));
-            reply.header("content-length", length)
-        }
-        _ => reply,
-    }
 }

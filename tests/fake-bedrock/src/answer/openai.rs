@@ -1,7 +1,7 @@
 //! OpenAI's chat completions (also the native shape of several families) and responses.
 
 use super::Ask;
-use super::said::{Said, ToolCall, fragments};
+use super::said::{Said, ToolCall};
 use super::stream;
 use crate::reply::Reply;
 use serde_json::{Value, json};
@@ -22,15 +22,10 @@ pub(super) fn chat(ask: &Ask<'_>) -> Reply {
 
 pub(super) fn responses(ask: &Ask<'_>) -> Reply {
     let said = Said::new(ask, false);
-    let content = json!([{"type": "output_text", "text": said.text, "annotations": []}]);
-    let mut output = vec![
-        json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}),
-    ];
-    for tool in &said.tools {
-        output.push(json!({
-            "type": "function_call", "id": tool.id, "call_id": tool.id, "name": tool.name,
-            "arguments": tool.input.to_string(), "status": "completed",
-        }));
+    let mut output = vec![message(1, &said.text)];
+    output.extend(said.tools.iter().map(|tool| function_call(tool, &tool.text)));
+    if !said.after.is_empty() {
+        output.push(message(2, &said.after));
     }
     let body = json!({
         "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": ask.model, "output": output,
@@ -42,34 +37,73 @@ pub(super) fn responses(ask: &Ask<'_>) -> Reply {
     if ask.json.get("stream") != Some(&Value::Bool(true)) {
         return Reply::ok(&body);
     }
-    let mut events = vec![(
-        "response.created",
-        json!({"type": "response.created", "response": {"id": "resp_1"}}).to_string(),
-    )];
-    for piece in said.pieces() {
-        let data = json!({"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "delta": piece});
-        events.push(("response.output_text.delta", data.to_string()));
+    let mut events = vec![named("response.created", json!({"response": {"id": "resp_1"}}))];
+    events.extend(text(0, "msg_1", said.pieces()));
+    let calls = said.tools.iter().enumerate().map(|(index, tool)| call(index + 1, tool, &said)).collect();
+    events.extend(said.woven(calls));
+    if !said.after.is_empty() {
+        events.extend(text(said.tools.len() + 1, "msg_2", said.pieces_after()));
     }
-    for item in body["output"].as_array().into_iter().flatten().skip(1) {
-        for name in ["response.output_item.added", "response.output_item.done"] {
-            events.push((name, json!({"type": name, "item": item}).to_string()));
-        }
-    }
-    events.push(("response.completed", json!({"type": "response.completed", "response": body}).to_string()));
+    events.push(named("response.completed", json!({"response": body})));
     stream::server_sent(ask, events)
 }
 
-pub(super) fn completion(ask: &Ask<'_>, said: &Said) -> Value {
-    let mut message = json!({"role": "assistant", "content": said.text});
-    if !said.tools.is_empty() {
-        message["tool_calls"] =
-            said.tools.iter().map(|tool| tool_call(tool, &tool.input.to_string())).collect();
+fn message(number: usize, text: &str) -> Value {
+    let content = json!([{"type": "output_text", "text": text, "annotations": []}]);
+    let id = format!("msg_{number}");
+    json!({"type": "message", "id": id, "role": "assistant", "status": "completed", "content": content})
+}
+
+fn function_call(tool: &ToolCall, arguments: &str) -> Value {
+    json!({
+        "type": "function_call", "id": format!("fc_{}", tool.id), "call_id": tool.id, "name": tool.name,
+        "arguments": arguments, "status": "completed",
+    })
+}
+
+fn named(name: &'static str, mut data: Value) -> (&'static str, String) {
+    data["type"] = json!(name);
+    (name, data.to_string())
+}
+
+fn text<'a>(index: usize, id: &str, pieces: impl Iterator<Item = &'a str>) -> Vec<(&'static str, String)> {
+    let delta = |piece| json!({"item_id": id, "output_index": index, "content_index": 0, "delta": piece});
+    pieces.map(|piece| named("response.output_text.delta", delta(piece))).collect()
+}
+
+fn call(index: usize, tool: &ToolCall, said: &Said) -> Vec<(&'static str, String)> {
+    let item = format!("fc_{}", tool.id);
+    let added = json!({"output_index": index, "item": function_call(tool, "")});
+    let mut events = vec![named("response.output_item.added", added)];
+    for fragment in said.fragments(tool) {
+        let delta = json!({"item_id": item, "output_index": index, "delta": fragment});
+        events.push(named("response.function_call_arguments.delta", delta));
     }
+    if said.stops {
+        let done = json!({"item_id": item, "output_index": index, "arguments": tool.text});
+        events.push(named("response.function_call_arguments.done", done));
+        let done = json!({"output_index": index, "item": function_call(tool, &tool.text)});
+        events.push(named("response.output_item.done", done));
+    }
+    events
+}
+
+pub(super) fn completion(ask: &Ask<'_>, said: &Said) -> Value {
+    let message = chat_message(said);
     let stop = said.stop("content_filter", "tool_calls", "stop");
     json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": ask.model,
         "choices": [{"index": 0, "message": message, "finish_reason": stop}], "usage": usage(said),
     })
+}
+
+/// The message of a chat completion; Mistral's too.
+pub(super) fn chat_message(said: &Said) -> Value {
+    let mut message = json!({"role": "assistant", "content": said.all_text()});
+    if !said.tools.is_empty() {
+        message["tool_calls"] = said.tools.iter().map(|tool| tool_call(tool, &tool.text)).collect();
+    }
+    message
 }
 
 fn usage(said: &Said) -> Value {
@@ -79,7 +113,7 @@ fn usage(said: &Said) -> Value {
     })
 }
 
-fn tool_call(tool: &ToolCall, arguments: &str) -> Value {
+pub(super) fn tool_call(tool: &ToolCall, arguments: &str) -> Value {
     json!({"id": tool.id, "type": "function", "function": {"name": tool.name, "arguments": arguments}})
 }
 
@@ -95,16 +129,17 @@ pub(super) fn chunks(ask: &Ask<'_>, said: &Said) -> Vec<Value> {
     for piece in said.pieces() {
         chunks.push(chunk(json!({"content": piece}), Value::Null));
     }
-    for (index, tool) in said.tools.iter().enumerate() {
+    let call = |(index, tool): (usize, &ToolCall)| {
         let mut first = tool_call(tool, "");
         first["index"] = json!(index);
-        chunks.push(chunk(json!({"tool_calls": [first]}), Value::Null));
-        for fragment in fragments(&tool.input) {
-            let more = json!({"index": index, "function": {"arguments": fragment}});
-            chunks.push(chunk(json!({"tool_calls": [more]}), Value::Null));
-        }
-    }
-    let mut last = chunk(json!({}), json!(said.stop("content_filter", "tool_calls", "stop")));
+        let more = |fragment: String| json!({"index": index, "function": {"arguments": fragment}});
+        let pieces = [first].into_iter().chain(said.fragments(tool).into_iter().map(more));
+        pieces.map(|piece| chunk(json!({"tool_calls": [piece]}), Value::Null)).collect()
+    };
+    chunks.extend(said.woven(said.tools.iter().enumerate().map(call).collect()));
+    chunks.extend(said.pieces_after().map(|piece| chunk(json!({"content": piece}), Value::Null)));
+    let stop = said.stop("content_filter", "tool_calls", "stop");
+    let mut last = chunk(json!({}), if said.stops { json!(stop) } else { Value::Null });
     if said.counted {
         last["usage"] = usage(said);
     }
