@@ -43,10 +43,10 @@ pub(crate) struct Handle(Rc<RefCell<Stream>>);
 impl Stream {
     /// Takes one event through the state machine.
     pub(crate) fn feed(&mut self, event: Event<'_>, site: Site) {
-        // Asking the host for the time costs. Nothing is measured by when an answer's pieces pass.
+        // Asking the host for the time costs, and of most pieces of an answer nobody wants to know when they passed.
         let passing =
             matches!(event, Event::ResponseHeaders(_) | Event::ResponseBody { .. } | Event::ResponseTrailers);
-        if !passing {
+        if !passing || self.exchange.as_ref().is_some_and(Exchange::times_answer) {
             self.last = self.shared.clock.now();
         }
         self.feed_at(event, self.last, site);
@@ -225,11 +225,10 @@ impl Stream {
             let wanted = self.exchange.as_ref().is_some_and(Exchange::reads_answer);
             let left = size.saturating_sub(passed);
             let slice = if wanted { host::response_body(passed, left.min(host::SLICE)) } else { Vec::new() };
+            passed = passed.saturating_add(slice.len());
             // Whoever does not read it, or gets nothing where something was announced, has it all behind him.
-            let len = if slice.is_empty() { left } else { slice.len() };
-            passed = passed.saturating_add(len);
-            let last = passed >= size;
-            self.feed(Event::ResponseBody { len: len as u64, slice: &slice, end: last && end }, Site::Other);
+            let last = passed >= size || slice.is_empty();
+            self.feed(Event::ResponseBody { slice: &slice, end: last && end }, Site::Other);
             if last {
                 return;
             }

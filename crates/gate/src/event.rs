@@ -64,11 +64,9 @@ pub enum Event<'a> {
     Tick,
     /// The answer's headers are here.
     ResponseHeaders(ResponseHead<'a>),
-    /// The next slice of the answer's body.
+    /// The next slice of the answer's body, each byte once.
     ResponseBody {
-        /// Its length.
-        len: u64,
-        /// Its bytes, where [`crate::Exchange::reads_answer`] asks for them; else empty.
+        /// The new bytes; may be empty.
         slice: &'a [u8],
         /// The answer ends with them.
         end: bool,

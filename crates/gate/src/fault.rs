@@ -4,7 +4,7 @@ use crate::call_id::CallId;
 use crate::config::{FailureMode, Gate};
 use crate::event::{CalloutFailure, CalloutReply};
 use portcullis_bedrock::Entrance;
-use portcullis_protocol::{DecisionAnswer, Verdict};
+use portcullis_protocol::{DecisionAnswer, Inspect, Verdict};
 use serde::Deserialize;
 
 /// Longest decision or approval id that is taken: it goes into headers and messages.
@@ -91,6 +91,7 @@ pub(crate) struct Judged {
     pub(crate) decision_id: String,
     pub(crate) verdict: Verdict,
     pub(crate) wants_text: bool,
+    pub(crate) inspect: Inspect,
     _only_here: (),
 }
 
@@ -113,7 +114,7 @@ pub(crate) fn judge(
     if answer.call_id != call_id.as_str() {
         return Err(Fault::WrongCall);
     }
-    let DecisionAnswer { decision_id, verdict, wants_text, .. } = answer;
+    let DecisionAnswer { decision_id, verdict, wants_text, inspect, .. } = answer;
     match verdict {
         Verdict::NeedText => Ok(Answered::NeedText),
         Verdict::Hold { approval_id, seconds } if is_id(&approval_id) => {
@@ -121,7 +122,7 @@ pub(crate) fn judge(
         }
         Verdict::Hold { .. } => Err(Fault::BadAnswer),
         _ if !is_id(&decision_id) => Err(Fault::NoDecisionId),
-        _ => Ok(Answered::Decided(Judged { decision_id, verdict, wants_text, _only_here: () })),
+        _ => Ok(Answered::Decided(Judged { decision_id, verdict, wants_text, inspect, _only_here: () })),
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) struct Trace {
     pub(crate) call_id: CallId,
     /// Once the head has been read.
     pub(crate) credential: Option<CredentialKind>,
-    started_us: u64,
+    pub(crate) started_us: u64,
     asked_us: Option<u64>,
     decision_us: u64,
 }

@@ -2,7 +2,7 @@
 
 use crate::fault::FailOpen;
 use crate::fault::Judged;
-use portcullis_protocol::Verdict;
+use portcullis_protocol::{Inspect, Verdict};
 
 /// The right of one request to go on. There is no way to make one outside this file, and only two ways in it: from the
 /// control plane's `allow` to this very call, or from a fault under `failure_mode: open`.
@@ -12,7 +12,7 @@ pub struct Permit(Grant);
 #[derive(Debug, PartialEq, Eq)]
 enum Grant {
     /// A decision whose record is durable.
-    Decided { decision_id: String },
+    Decided { decision_id: String, inspect: Inspect },
     /// No decision: let out because the operator asked for it. Counted, and reported later.
     FailOpen,
 }
@@ -22,7 +22,9 @@ impl Permit {
     /// and to have a decision id.
     pub(crate) fn from_answer(judged: Judged) -> Result<Self, Judged> {
         match judged.verdict {
-            Verdict::Allow => Ok(Self(Grant::Decided { decision_id: judged.decision_id })),
+            Verdict::Allow => {
+                Ok(Self(Grant::Decided { decision_id: judged.decision_id, inspect: judged.inspect }))
+            }
             _ => Err(judged),
         }
     }
@@ -36,15 +38,26 @@ impl Permit {
     #[must_use]
     pub fn decision_id(&self) -> Option<&str> {
         match &self.0 {
-            Grant::Decided { decision_id } => Some(decision_id),
+            Grant::Decided { decision_id, .. } => Some(decision_id),
             Grant::FailOpen => None,
+        }
+    }
+
+    /// What of the answer has to be asked about before it goes on: nothing where nobody was asked about the call.
+    #[allow(dead_code, reason = "the answer's side follows")]
+    pub(crate) fn inspect(&self) -> Inspect {
+        match &self.0 {
+            Grant::Decided { inspect, .. } => *inspect,
+            Grant::FailOpen => Inspect::default(),
         }
     }
 
     /// A second handle on the same authorisation, to be kept beside the one that resumes.
     pub(crate) fn keep(&self) -> Self {
         Self(match &self.0 {
-            Grant::Decided { decision_id } => Grant::Decided { decision_id: decision_id.clone() },
+            Grant::Decided { decision_id, inspect } => {
+                Grant::Decided { decision_id: decision_id.clone(), inspect: *inspect }
+            }
             Grant::FailOpen => Grant::FailOpen,
         })
     }

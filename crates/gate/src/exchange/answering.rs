@@ -1,22 +1,13 @@
-//! From the permit to the end of the answer.
+//! From the permit to the end of an answer that passes as it comes.
 
+use super::answer::Answer;
 use super::{Phase, Step};
 use crate::effect::Effect;
-use crate::event::{Event, Origin, ResponseHead, StreamEnd};
-use crate::metric::Metric;
+use crate::event::{Event, ResponseHead};
 use crate::outcome::EndReason;
 use crate::permit::Permit;
-use crate::text::{cut, escape};
-use portcullis_bedrock::answer::error_type;
-use portcullis_bedrock::{AnswerFlaw, AnswerReader, AnswerSummary, Operation};
-use portcullis_protocol::{DECISION_ID_HEADER, OutcomeKind, Usage};
-use serde::Deserialize;
-
-/// Longest error answer that is read for its type.
-const MAX_ERROR_BODY: usize = 8 * 1_024;
-
-/// Longest request id or error type that is kept.
-const MAX_WORD: usize = 256;
+use portcullis_bedrock::Operation;
+use portcullis_protocol::DECISION_ID_HEADER;
 
 /// A request on its way to AWS, by this permit.
 #[derive(Debug)]
@@ -28,31 +19,7 @@ pub(super) struct Allowed {
 /// An answer that is passing.
 #[derive(Debug)]
 pub(super) struct Answering {
-    permit: Permit,
-    status: u16,
-    author: Author,
-    aws_request_id: Option<String>,
-    error_type: Option<String>,
-    body: Body,
-    bytes: u64,
-}
-
-/// Who made the answer.
-#[derive(Debug, Clone, Copy)]
-enum Author {
-    Aws,
-    Envoy(EndReason),
-}
-
-/// What is done with an answer's body while it passes.
-#[derive(Debug)]
-enum Body {
-    /// Nothing.
-    Unread,
-    /// A good answer: read for what it used.
-    Good(Box<AnswerReader>),
-    /// An error whose type is not in a header: kept while it is small.
-    Untyped(Vec<u8>),
+    pub(super) answer: Answer,
 }
 
 impl Allowed {
@@ -79,171 +46,26 @@ impl Allowed {
         let Self { permit, operation } = self;
         let id = permit.decision_id().unwrap_or(step.trace.call_id.as_str()).to_owned();
         step.out.push(Effect::AddResponseHeader { name: DECISION_ID_HEADER, value: id });
-        let author = match head.origin {
-            Origin::Upstream => Author::Aws,
-            Origin::Envoy(details) => Author::Envoy(EndReason::read(StreamEnd { details, flags: 0 })),
-        };
-        let word = |bytes: &[u8]| cut(escape(bytes), MAX_WORD);
-        let error = head.error_type.map(|raw| error_type(&word(raw)).to_owned());
-        let body = match (author, head.status, &error) {
-            (Author::Aws, 200..=299, _) => Body::Good(Box::new(AnswerReader::new(operation, &head.body))),
-            (Author::Aws, 400.., None) => Body::Untyped(Vec::new()),
-            _ => Body::Unread,
-        };
-        let answering = Answering {
-            permit,
-            status: head.status,
-            author,
-            aws_request_id: head.aws_request_id.map(word),
-            error_type: error,
-            body,
-            bytes: 0,
-        };
-        if head.end { Phase::Answered(Box::new(answering)) } else { Phase::Answering(Box::new(answering)) }
+        let answer = Answer::of(permit, operation, head);
+        if head.end {
+            Phase::Answered(Box::new(answer))
+        } else {
+            Phase::Answering(Box::new(Answering { answer }))
+        }
     }
 }
 
 impl Answering {
-    pub(super) fn reads_body(&self) -> bool {
-        match &self.body {
-            Body::Unread => false,
-            Body::Good(reader) => reader.wants_more(),
-            Body::Untyped(_) => true,
-        }
-    }
-
     pub(super) fn step(mut self: Box<Self>, event: Event<'_>, step: &mut Step<'_>) -> Phase {
         match event {
-            Event::ResponseBody { len, slice, end } => {
-                self.bytes = self.bytes.saturating_add(len);
-                self.body = self.body.and(slice);
-                if end { Phase::Answered(self) } else { Phase::Answering(self) }
+            Event::ResponseBody { slice, end } => {
+                self.answer.came(slice, step);
+                self.answer.out(slice);
+                if end { Phase::Answered(Box::new(self.answer)) } else { Phase::Answering(self) }
             }
-            Event::ResponseTrailers => Phase::Answered(self),
-            Event::Closed(end) => self.cut(end, step),
+            Event::ResponseTrailers => Phase::Answered(Box::new(self.answer)),
+            Event::Closed(end) => self.answer.cut(end, step),
             _ => Phase::Answering(self),
         }
-    }
-
-    /// The whole answer has passed, and the stream is over.
-    pub(super) fn over(self, step: &mut Step<'_>) -> Phase {
-        match self.author {
-            Author::Aws => self.report(Ending::Whole, step),
-            // An answer of Envoy's own is a failure, whoever Envoy blames.
-            Author::Envoy(reason) => self.report(Ending::Failed(reason), step),
-        }
-    }
-
-    /// The stream is over before the answer's end.
-    fn cut(self, end: StreamEnd<'_>, step: &mut Step<'_>) -> Phase {
-        let reason = EndReason::read(end);
-        let ending = if reason.kind() == OutcomeKind::Aborted {
-            Ending::Aborted(reason)
-        } else {
-            Ending::Failed(reason)
-        };
-        self.report(ending, step)
-    }
-
-    fn report(self, ending: Ending, step: &mut Step<'_>) -> Phase {
-        let error_body = self.body.error_type();
-        let summary = self.body.summary();
-        let (kind, reason) = ending.judge(&summary);
-        match summary.flaw {
-            Some(AnswerFlaw::Broken | AnswerFlaw::Truncated) if matches!(ending, Ending::Whole) => {
-                step.count(Metric::StreamBroken);
-            }
-            Some(AnswerFlaw::Encoded | AnswerFlaw::Unreadable) => step.count(Metric::AnswerUnread),
-            _ => {}
-        }
-        let mut outcome = step.outcome(kind, reason);
-        outcome.decision_id = self.permit.decision_id().map(str::to_owned);
-        outcome.status = Some(self.status);
-        outcome.aws_request_id = self.aws_request_id;
-        outcome.error_type = self.error_type.or(error_body).or_else(|| summary.exception.clone());
-        outcome.forwarded = match self.author {
-            Author::Aws => true,
-            Author::Envoy(reason) => !reason.never_left(),
-        };
-        outcome.response_bytes = self.bytes;
-        outcome.usage = usage(&summary);
-        step.report(outcome);
-        Phase::Closed
-    }
-}
-
-/// How an answer ended, as the host saw it.
-#[derive(Debug, Clone, Copy)]
-enum Ending {
-    Whole,
-    Aborted(EndReason),
-    Failed(EndReason),
-}
-
-impl Ending {
-    /// How it ended after all: what the host takes for whole need not be.
-    fn judge(self, summary: &AnswerSummary) -> (OutcomeKind, Option<&'static str>) {
-        match (self, summary.flaw) {
-            (Self::Aborted(reason), _) => (OutcomeKind::Aborted, Some(reason.code())),
-            (Self::Failed(reason), _) => (OutcomeKind::Failed, Some(reason.code())),
-            (Self::Whole, None) => (OutcomeKind::Completed, None),
-            (Self::Whole, Some(AnswerFlaw::Truncated)) => (OutcomeKind::Failed, Some("stream_truncated")),
-            (Self::Whole, Some(AnswerFlaw::Broken)) => (OutcomeKind::Failed, Some("stream_broken")),
-            // The answer is the caller's, and may be sound; only its usage is not known.
-            (Self::Whole, Some(AnswerFlaw::Encoded)) => (OutcomeKind::Completed, Some("answer_encoded")),
-            (Self::Whole, Some(AnswerFlaw::Unreadable | AnswerFlaw::TooLong)) => {
-                (OutcomeKind::Completed, Some("answer_unreadable"))
-            }
-        }
-    }
-}
-
-/// `None` where the answer says nothing of tokens: an unknown number is not 0.
-fn usage(summary: &AnswerSummary) -> Option<Usage> {
-    summary.usage.map(|tokens| Usage {
-        input_tokens: tokens.input,
-        output_tokens: tokens.output,
-        cache_read_tokens: tokens.cache_read,
-        cache_write_tokens: tokens.cache_write,
-        tool_calls: summary.tool_calls,
-    })
-}
-
-impl Body {
-    fn and(self, slice: &[u8]) -> Self {
-        match self {
-            Self::Good(mut reader) => {
-                reader.push(slice);
-                Self::Good(reader)
-            }
-            Self::Untyped(mut bytes) if bytes.len().saturating_add(slice.len()) <= MAX_ERROR_BODY => {
-                bytes.extend_from_slice(slice);
-                Self::Untyped(bytes)
-            }
-            Self::Untyped(_) | Self::Unread => Self::Unread,
-        }
-    }
-
-    fn summary(self) -> AnswerSummary {
-        match self {
-            Self::Good(reader) => reader.finish(),
-            Self::Untyped(_) | Self::Unread => AnswerSummary::default(),
-        }
-    }
-
-    /// AWS puts the type into `__type` or `code` where it does not set the header
-    /// (<https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization>).
-    fn error_type(&self) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Typed {
-            #[serde(default, rename = "__type")]
-            smithy: Option<String>,
-            #[serde(default)]
-            code: Option<String>,
-        }
-        let Self::Untyped(bytes) = self else { return None };
-        let typed: Typed = serde_json::from_slice(bytes).ok()?;
-        let raw = typed.smithy.or(typed.code)?;
-        Some(error_type(&cut(raw, MAX_WORD)).to_owned())
     }
 }

@@ -12,6 +12,7 @@
 //! `Recording` and `Draining` have no way to `Allowed`: a malformed call is asked about only so that its refusal is on
 //! record.
 
+mod answer;
 mod answering;
 mod asking;
 mod reading;
@@ -23,6 +24,7 @@ use crate::event::{Event, Now, Surroundings};
 use crate::metric::Metric;
 use crate::outcome::Trace;
 use crate::refusal::Refusal;
+use answer::Answer;
 use answering::{Allowed, Answering};
 use asking::Asking;
 use portcullis_bedrock::ApiShape;
@@ -57,7 +59,7 @@ enum Phase {
     /// The answer passes.
     Answering(Box<Answering>),
     /// The whole answer has passed.
-    Answered(Box<Answering>),
+    Answered(Box<Answer>),
     /// Answered by the gate, and reported.
     Refused,
     /// Over, and reported if there was anything to report.
@@ -98,9 +100,9 @@ impl Exchange {
             Phase::Draining(draining) => draining.step(event, &mut step),
             Phase::Allowed(allowed) => allowed.step(event, &mut step),
             Phase::Answering(answering) => answering.step(event, &mut step),
-            Phase::Answered(answering) => match event {
-                Event::Closed(_) => answering.over(&mut step),
-                _ => Phase::Answered(answering),
+            Phase::Answered(answer) => match event {
+                Event::Closed(_) => answer.over(&mut step),
+                _ => Phase::Answered(answer),
             },
             Phase::Refused => match event {
                 Event::Closed(_) => Phase::Closed,
@@ -154,11 +156,17 @@ impl Exchange {
         matches!(self.phase, Phase::Answered(_))
     }
 
-    /// Whether the bytes of the answer's body are wanted in [`Event::ResponseBody`]: of answers that may say what they used,
-    /// and of small errors whose type is not in a header. They are read as they pass, and not kept.
+    /// Whether the bytes of the answer's body are wanted in [`Event::ResponseBody`]: of every answer that came from elsewhere.
+    /// They are read as they pass, and not kept.
     #[must_use]
     pub fn reads_answer(&self) -> bool {
-        matches!(&self.phase, Phase::Answering(answering) if answering.reads_body())
+        matches!(&self.phase, Phase::Answering(_))
+    }
+
+    /// Whether the time at which the next piece of the answer comes matters: asking the host for it costs.
+    #[must_use]
+    pub fn times_answer(&self) -> bool {
+        matches!(&self.phase, Phase::Answering(answering) if answering.answer.awaits_first_byte())
     }
 
     /// Whether the request's body is wanted in [`Event::RequestBody`].

@@ -35,6 +35,11 @@ fn an_allowed_call_goes_out_and_is_reported_when_its_answer_is_over() {
     assert_eq!((outcome.status, outcome.response_bytes), (Some(200), 8));
     assert_eq!((outcome.duration_ms, outcome.decision_ms), (13, 3));
     assert!(outcome.forwarded);
+    let facts = outcome.answer.as_deref().unwrap();
+    assert_eq!(facts.first_byte_ms, Some(13));
+    // SHA-256 of `12345678`.
+    let sha256 = "ef797c8118f02dfb649607dd5d3f8c7623048c9c063d532cc95c5ed7a898a64f";
+    assert_eq!(facts.sha256.as_deref(), Some(sha256));
 }
 
 #[test]
@@ -311,6 +316,13 @@ fn an_answer_that_cannot_be_read_says_why_its_usage_is_not_known() {
     ] {
         let got = answered(kind, encoding, body);
         assert_eq!((got.outcome, got.reason.as_deref(), got.usage), (outcome, reason, None));
+        let facts = got.answer.unwrap_or_default();
+        assert_eq!(facts.flaw.as_deref(), reason);
+        assert_eq!(
+            facts.sha256.is_some(),
+            !body.is_empty(),
+            "what is passed on is fingerprinted, sound or not"
+        );
     }
 }
 

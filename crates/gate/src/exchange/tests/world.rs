@@ -395,7 +395,7 @@ impl World {
     }
 
     pub(super) fn response_body(&mut self, slice: &[u8], end: bool) {
-        self.step(Event::ResponseBody { len: slice.len() as u64, slice, end });
+        self.step(Event::ResponseBody { slice, end });
     }
 
     pub(super) fn response_trailers(&mut self) {
