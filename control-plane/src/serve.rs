@@ -27,6 +27,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Serialize)]
 struct Ports {
     data: Address,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agents: Option<Address>,
     admin: Address,
     pid: u32,
 }
@@ -78,7 +80,8 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
         format!("cannot listen on {} for the admin API; see --admin-addr", config.admin_addr)
     })?;
     let mut data = DataPlane::start(&config, Arc::clone(&app), stopped.clone())?;
-    let ports = Ports { data: data.address().await?, admin: admin.address()?, pid: std::process::id() };
+    let (data_addr, agents) = data.addresses().await?;
+    let ports = Ports { data: data_addr, agents, admin: admin.address()?, pid: std::process::id() };
     announce(&ports, config.ports_file.as_deref())?;
 
     let reaper = tokio::spawn(Reaper::new(Arc::clone(&app)).run());
@@ -112,27 +115,35 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The threads that answer gates.
+/// The threads that answer gates and agents.
 struct DataPlane {
-    bound: Option<oneshot::Receiver<anyhow::Result<Address>>>,
+    bound: Option<oneshot::Receiver<anyhow::Result<Bound>>>,
     ended: oneshot::Receiver<()>,
 }
+
+/// Where gates ask, and where agents do besides.
+type Bound = (Address, Option<Address>);
 
 impl DataPlane {
     fn start(config: &Config, app: Arc<App>, stopped: watch::Receiver<bool>) -> anyhow::Result<Self> {
         let runtime = data_runtime(config.data_threads)?;
-        let address = config.data_addr.clone();
+        let (data, agents) = (config.data_addr.clone(), config.agents_addr.clone());
         let (tell_bound, bound) = oneshot::channel();
         let (tell_ended, ended) = oneshot::channel();
         std::thread::Builder::new().name("data-plane".to_owned()).spawn(move || {
             runtime.block_on(async move {
-                let context = || format!("cannot listen on {address} for gates; see --data-addr");
-                let listener = match Listener::bind(&address).await.with_context(context) {
-                    Ok(listener) => listener,
+                let (data, agents) = match listeners(&data, agents.as_ref()).await {
+                    Ok(listeners) => listeners,
                     Err(error) => return tell_bound.send(Err(error)).unwrap_or(()),
                 };
-                let _ = tell_bound.send(listener.address().map_err(anyhow::Error::from));
-                if let Err(error) = http::serve(listener, http::data_plane(app), stopped).await {
+                let _ = tell_bound.send(addresses(&data, agents.as_ref()));
+                let for_agents = async {
+                    let Some(listener) = agents else { return Ok(()) };
+                    http::serve(listener, http::agents_api(Arc::clone(&app)), stopped.clone()).await
+                };
+                let for_gates = http::serve(data, http::data_plane(Arc::clone(&app)), stopped.clone());
+                let (for_gates, for_agents) = tokio::join!(for_gates, for_agents);
+                if let Err(error) = for_gates.and(for_agents) {
                     tracing::error!(%error, "the data plane ended");
                 }
                 let _ = tell_ended.send(());
@@ -141,14 +152,28 @@ impl DataPlane {
         Ok(DataPlane { bound: Some(bound), ended })
     }
 
-    async fn address(&mut self) -> anyhow::Result<Address> {
-        let bound = self.bound.take().context("the address was asked for twice")?;
+    async fn addresses(&mut self) -> anyhow::Result<Bound> {
+        let bound = self.bound.take().context("the addresses were asked for twice")?;
         bound.await.context("the data plane's thread ended before it listened")?
     }
 
     async fn ended(self) {
         let _ = self.ended.await;
     }
+}
+
+async fn listeners(data: &Address, agents: Option<&Address>) -> anyhow::Result<(Listener, Option<Listener>)> {
+    let gates = Listener::bind(data).await;
+    let gates = gates.with_context(|| format!("cannot listen on {data} for gates; see --data-addr"))?;
+    let Some(address) = agents else { return Ok((gates, None)) };
+    let agents = Listener::bind(address).await;
+    let agents =
+        agents.with_context(|| format!("cannot listen on {address} for agents; see --agents-addr"))?;
+    Ok((gates, Some(agents)))
+}
+
+fn addresses(data: &Listener, agents: Option<&Listener>) -> anyhow::Result<Bound> {
+    Ok((data.address()?, agents.map(Listener::address).transpose()?))
 }
 
 /// One thread needs no hand-over between threads: measured faster up to what one core can do.
@@ -182,7 +207,8 @@ fn announce(ports: &Ports, file: Option<&Path>) -> anyhow::Result<()> {
             .and_then(|()| std::fs::rename(&partial, file))
             .with_context(|| format!("cannot write `{}`; see --ports-file", file.display()))?;
     }
-    tracing::info!(data = %ports.data, admin = %ports.admin, "listening");
+    let agents = ports.agents.as_ref().map(ToString::to_string).unwrap_or_default();
+    tracing::info!(data = %ports.data, admin = %ports.admin, agents, "listening");
     // Nobody may be reading, and that is no reason to end.
     let _ = writeln!(std::io::stdout(), "{json}");
     Ok(())

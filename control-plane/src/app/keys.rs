@@ -1,5 +1,7 @@
 //! Making, listing and revoking keys: the same through the admin API and, offline, on the data directory.
 
+mod wish;
+
 use crate::clock;
 use crate::identity;
 use crate::storage::{Event, EventKind, Store, StoreError};
@@ -23,17 +25,26 @@ pub struct KeyRing {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
-    /// `data`, `admin` or `aws`.
+    /// `data`, `admin`, `agent` or `aws`.
     pub kind: String,
     /// What to call it, 1 to 128 characters.
     pub name: String,
-    /// The principal that an `aws` key stands for (the name when absent), or that an `admin` token belongs to: who asks for
-    /// a call may not approve it.
+    /// The principal that an `aws` key stands for (the name when absent) or an `agent` token (the agent when absent), or that
+    /// an `admin` token belongs to: who asks for a call may not approve it.
     #[serde(default)]
     pub principal: Option<String>,
-    /// The tenant of an `aws` key's principal.
+    /// The tenant of the principal of an `aws` key or `agent` token.
     #[serde(default)]
     pub tenant: Option<String>,
+    /// The agent that an `agent` token is for: its id.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// The tools that an `agent` token may ask about: globs, as in the `tools` of a rule.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// How long a token is good: such as `12h`, `30d`, or `never`. `90d` when absent for `agent`, `never` for the others.
+    #[serde(default)]
+    pub expires_in: Option<String>,
     /// A pair that the application has already, taken over as it is (kind `aws`); absent to make one.
     #[serde(default)]
     pub existing: Option<ExistingPair>,
@@ -60,13 +71,16 @@ impl std::fmt::Debug for ExistingPair {
 pub struct SecretKey {
     /// For listing and revoking.
     pub id: String,
-    /// `data`, `admin` or `aws`.
+    /// `data`, `admin`, `agent` or `aws`.
     pub kind: String,
     /// What it is called.
     pub name: String,
-    /// The bearer token, for `data` and `admin`.
+    /// The bearer token, for all but `aws`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Unix milliseconds from which on it is worth nothing; absent for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
     /// For `aws`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<String>,
@@ -86,18 +100,27 @@ impl std::fmt::Debug for SecretKey {
 pub struct KeySummary {
     /// For revoking; an `aws` key's access key id.
     pub id: String,
-    /// `data`, `admin` or `aws`.
+    /// `data`, `admin`, `agent` or `aws`.
     pub kind: String,
     /// What it is called.
     pub name: String,
-    /// Of an `aws` key, and of an `admin` token that was made for one.
+    /// Of an `aws` key and an `agent` token, and of an `admin` token that was made for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
-    /// Of an `aws` key.
+    /// Of an `aws` key or `agent` token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    /// Of an `agent` token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Of an `agent` token: globs of its tools.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     /// Unix milliseconds.
     pub created_at_ms: u64,
+    /// Unix milliseconds from which on it is worth nothing; absent for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
     /// Unix milliseconds; absent while it is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at_ms: Option<u64>,
@@ -148,7 +171,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeysError`].
     pub async fn create(&self, wish: NewKey, actor: &str) -> Result<SecretKey, KeysError> {
-        check(&wish)?;
+        wish::check(&wish)?;
         let now_ms = clock::unix_ms();
         let made = if let Some(kind) = Kind::parse(&wish.kind) {
             let (mut random, mut id) = ([0; 32], [0; 6]);
@@ -156,11 +179,14 @@ impl KeyRing {
             getrandom::fill(&mut id)?;
             let NewToken { secret, mut stored } = NewToken::new(kind, &wish.name, &random, &id, now_ms);
             stored.principal.clone_from(&wish.principal);
+            stored.expires_at_ms = wish::lifetime_ms(&wish)?.map(|ms| now_ms.saturating_add(ms));
+            stored.agent = wish::agent(&wish);
             let made = SecretKey {
                 id: stored.id.clone(),
                 kind: wish.kind.clone(),
                 name: wish.name.clone(),
                 token: Some(secret),
+                expires_at_ms: stored.expires_at_ms,
                 access_key_id: None,
                 secret_access_key: None,
             };
@@ -188,6 +214,7 @@ impl KeyRing {
                 kind: wish.kind,
                 name: wish.name,
                 token: None,
+                expires_at_ms: None,
                 access_key_id: Some(key.access_key_id),
                 secret_access_key: Some(key.secret),
             }
@@ -202,14 +229,22 @@ impl KeyRing {
     /// When the store cannot be read.
     pub async fn list(&self) -> Result<Vec<KeySummary>, KeysError> {
         let keys = self.store.keys().await?;
-        let tokens = keys.tokens.into_iter().map(|token| KeySummary {
-            id: token.id,
-            kind: token.kind,
-            name: token.name,
-            principal: token.principal,
-            tenant: None,
-            created_at_ms: token.created_at_ms,
-            revoked_at_ms: token.revoked_at_ms,
+        let tokens = keys.tokens.into_iter().map(|token| {
+            let (agent, tenant, tools) = token
+                .agent
+                .map_or_else(Default::default, |agent| (Some(agent.id), agent.tenant, agent.tools));
+            KeySummary {
+                id: token.id,
+                kind: token.kind,
+                name: token.name,
+                principal: token.principal.or_else(|| agent.clone()),
+                tenant,
+                agent,
+                tools,
+                created_at_ms: token.created_at_ms,
+                expires_at_ms: token.expires_at_ms,
+                revoked_at_ms: token.revoked_at_ms,
+            }
         });
         let aws = keys.aws_keys.into_iter().map(|key| KeySummary {
             id: key.access_key_id,
@@ -217,7 +252,10 @@ impl KeyRing {
             name: key.name,
             principal: Some(key.principal),
             tenant: key.tenant,
+            agent: None,
+            tools: Vec::new(),
             created_at_ms: key.created_at_ms,
+            expires_at_ms: None,
             revoked_at_ms: key.revoked_at_ms,
         });
         Ok(tokens.chain(aws).collect())
@@ -252,56 +290,19 @@ impl KeyRing {
     }
 }
 
-fn check(wish: &NewKey) -> Result<(), KeysError> {
-    let invalid = |message: &str| Err(KeysError::Invalid(message.to_owned()));
-    let too_long =
-        |text: &str| text.is_empty() || text.chars().count() > 128 || text.chars().any(char::is_control);
-    if too_long(&wish.name) {
-        return invalid("`name` must have 1 to 128 characters, none of them control characters");
-    }
-    if [&wish.principal, &wish.tenant].into_iter().flatten().any(|text| too_long(text)) {
-        return invalid(
-            "`principal` and `tenant` must have 1 to 128 characters, none of them control characters",
-        );
-    }
-    if let Some(pair) = &wish.existing {
-        let id = &pair.access_key_id;
-        let shaped = id.len() == 20
-            && id.bytes().all(|byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte));
-        if !shaped {
-            return Err(KeysError::Invalid(format!(
-                "`{id}` is not an access key id: 20 characters of A–Z and 2–7"
-            )));
-        }
-        let secret = pair.secret_access_key.as_bytes();
-        if !(16..=128).contains(&secret.len()) || !secret.iter().all(u8::is_ascii_graphic) {
-            return invalid("`secret_access_key` must have 16 to 128 visible ASCII characters");
-        }
-    }
-    match wish.kind.as_str() {
-        "aws" => Ok(()),
-        "data" | "admin" if wish.existing.is_some() => {
-            invalid("an existing pair belongs to keys of kind `aws`")
-        }
-        "data" if wish.principal.is_some() => {
-            invalid("`principal` belongs to keys of kind `aws` and `admin`")
-        }
-        "data" | "admin" if wish.tenant.is_some() => invalid("`tenant` belongs to keys of kind `aws`"),
-        "data" | "admin" => Ok(()),
-        other => {
-            Err(KeysError::Invalid(format!("kind `{other}` is not known; use `data`, `admin` or `aws`")))
-        }
-    }
-}
-
 fn event(what: &str, id: &str, wish: Option<&NewKey>, actor: &str) -> Event {
     let mut detail = serde_json::json!({ "what": what, "id": id });
     if let (Some(wish), Some(detail)) = (wish, detail.as_object_mut()) {
         // Never the wish as it is: it may hold a secret.
-        let NewKey { kind, name, principal, tenant, existing } = wish;
-        let key = serde_json::json!({
+        let NewKey { kind, name, principal, tenant, agent, tools, expires_in, existing } = wish;
+        let mut key = serde_json::json!({
             "kind": kind, "name": name, "principal": principal, "tenant": tenant, "imported": existing.is_some(),
         });
+        if let Some(key) = key.as_object_mut().filter(|_| agent.is_some() || expires_in.is_some()) {
+            key.insert("agent".to_owned(), serde_json::json!(agent));
+            key.insert("tools".to_owned(), serde_json::json!(tools));
+            key.insert("expires_in".to_owned(), serde_json::json!(expires_in));
+        }
         detail.insert("key".to_owned(), key);
     }
     Event { kind: EventKind::Admin, actor: actor.to_owned(), detail }

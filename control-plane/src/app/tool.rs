@@ -33,7 +33,6 @@ pub(super) struct ToolQuestion {
 
 /// What is decided. Its record is durable, unless the verdict is [`Verdict::Hold`].
 #[derive(Debug)]
-#[expect(dead_code, reason = "decided from the next commit on")]
 pub(super) struct ToolAnswer {
     /// Id of the record; empty with [`Verdict::Hold`].
     pub(super) decision_id: String,
@@ -46,7 +45,6 @@ impl App {
     ///
     /// # Errors
     /// [`Fault`]: there is no verdict; whoever asks must not go on.
-    #[expect(dead_code, reason = "decided from the next commit on")]
     pub(super) async fn decide_tool(&self, question: ToolQuestion) -> Result<ToolAnswer, Fault> {
         let _ = (&self.store, question);
         Err(Fault::Inconsistent("tool calls are not decided yet"))

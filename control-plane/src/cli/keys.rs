@@ -44,19 +44,29 @@ struct Place {
 enum Command {
     /// Make one, and show its secret: here, and never again
     Create {
-        /// `data` for a gate, `admin` for the admin API, `aws` for a virtual AWS key of an application
+        /// `data` for a gate, `admin` for the admin API, `agent` for an agent that asks about its tool calls, `aws` for a
+        /// virtual AWS key of an application
         #[arg(long)]
         kind: String,
         /// What to call it
         #[arg(long)]
         name: String,
-        /// The principal that an `aws` key stands for [default: its name], or that an `admin` token belongs to: nobody
-        /// approves calls of their own
+        /// The principal that an `aws` key stands for [default: its name] or an `agent` token [default: the agent], or that an
+        /// `admin` token belongs to: nobody approves calls of their own
         #[arg(long)]
         principal: Option<String>,
         /// The tenant of that principal
         #[arg(long)]
         tenant: Option<String>,
+        /// The agent that an `agent` token is for: its id, such as Bedrock gives it
+        #[arg(long, value_name = "ID")]
+        agent: Option<String>,
+        /// The tools that an `agent` token covers: globs, separated by commas
+        #[arg(long, value_name = "GLOBS", value_delimiter = ',')]
+        tools: Vec<String>,
+        /// How long a token is good: 12h, 30d, never [default: 90d for `agent`, never for the others]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
         /// Take over this access key pair instead of making one (kind `aws`)
         #[arg(long, value_name = "ID", requires = "secret_access_key")]
         access_key_id: Option<String>,
@@ -92,16 +102,29 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let json = args.output == Format::Json;
     let mut out = stdout().lock();
     match args.command {
-        Command::Create { kind, name, principal, tenant, access_key_id, secret_access_key } => {
+        Command::Create {
+            kind,
+            name,
+            principal,
+            tenant,
+            agent,
+            tools,
+            expires,
+            access_key_id,
+            secret_access_key,
+        } => {
             let existing = access_key_id.zip(secret_access_key);
             let existing = existing
                 .map(|(access_key_id, secret_access_key)| ExistingPair { access_key_id, secret_access_key });
-            let made = keys.create(NewKey { kind, name, principal, tenant, existing })?;
+            let wish = NewKey { kind, name, principal, tenant, agent, tools, expires_in: expires, existing };
+            let made = keys.create(wish)?;
             if json {
                 writeln!(out, "{}", serde_json::to_string_pretty(&made)?)?;
             } else if let Some(token) = made.token {
                 writeln!(out, "{token}")?;
-                eprintln!("this is {} `{}`; the token is not shown again", made.id, made.name);
+                let until = made.expires_at_ms.map(crate::http::show_time);
+                let until = until.map(|end| format!(" and is good until {end}")).unwrap_or_default();
+                eprintln!("this is {} `{}`{until}; the token is not shown again", made.id, made.name);
             } else {
                 let SecretKey { access_key_id, secret_access_key, .. } = made;
                 writeln!(out, "AWS_ACCESS_KEY_ID={}", access_key_id.unwrap_or_default())?;
@@ -115,7 +138,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                 writeln!(out, "{}", serde_json::to_string_pretty(&keys)?)?;
             } else {
                 let rows: Vec<_> = keys.into_iter().map(row).collect();
-                table(&mut out, &["ID", "KIND", "NAME", "PRINCIPAL", "TENANT", "CREATED", "REVOKED"], &rows)?;
+                let header =
+                    ["ID", "KIND", "NAME", "PRINCIPAL", "TENANT", "TOOLS", "CREATED", "EXPIRES", "REVOKED"];
+                table(&mut out, &header, &rows)?;
             }
         }
         Command::Revoke { id } => {
@@ -183,7 +208,9 @@ fn row(key: KeySummary) -> Vec<String> {
         key.name,
         key.principal.unwrap_or_default(),
         key.tenant.unwrap_or_default(),
+        key.tools.join(","),
         crate::http::show_time(key.created_at_ms),
+        key.expires_at_ms.map(crate::http::show_time).unwrap_or_default(),
         key.revoked_at_ms.map(crate::http::show_time).unwrap_or_default(),
     ]
 }

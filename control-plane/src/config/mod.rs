@@ -22,6 +22,8 @@ use std::time::Duration;
 pub struct Config {
     /// Where gates come in.
     pub data_addr: Address,
+    /// Where agents come in besides the data plane.
+    pub agents_addr: Option<Address>,
     /// Where people come in.
     pub admin_addr: Address,
     /// The policy bundle, a directory or an archive; `None`: only what was activated over the API decides.
@@ -144,6 +146,7 @@ impl Config {
         }
         Ok(Config {
             data_addr: address("data_addr", raw.data_addr, "127.0.0.1:8181")?,
+            agents_addr: raw.agents_addr.map(|text| address("agents_addr", Some(text), "")).transpose()?,
             admin_addr: address("admin_addr", raw.admin_addr, "127.0.0.1:8180")?,
             bundle: raw.bundle,
             trust,

@@ -15,6 +15,11 @@ pub struct RawConfig {
     #[arg(long, value_name = "ADDR", env = "PORTCULLIS_DATA_ADDR")]
     pub data_addr: Option<String>,
 
+    /// Where agents ask about their tool calls, where the data plane is out of their reach: IP:PORT or unix:/PATH [default: on
+    /// the data plane only]
+    #[arg(long, value_name = "ADDR", env = "PORTCULLIS_AGENTS_ADDR")]
+    pub agents_addr: Option<String>,
+
     /// Where the admin API listens: IP:PORT or unix:/PATH [default: 127.0.0.1:8180]
     #[arg(long, value_name = "ADDR", env = "PORTCULLIS_ADMIN_ADDR")]
     pub admin_addr: Option<String>,
@@ -155,6 +160,7 @@ impl RawConfig {
     pub fn or(self, other: Self) -> Self {
         RawConfig {
             data_addr: self.data_addr.or(other.data_addr),
+            agents_addr: self.agents_addr.or(other.agents_addr),
             admin_addr: self.admin_addr.or(other.admin_addr),
             bundle: self.bundle.or(other.bundle),
             bundle_keys: self.bundle_keys.or(other.bundle_keys),

@@ -1,10 +1,11 @@
-//! The HTTP surface: two routers, one for gates and one for people. Nothing here decides anything.
+//! The HTTP surface: routers for gates, agents and people. Nothing here decides anything.
 
 mod admin;
 mod approvals;
 mod auth;
 mod bundles;
 mod data;
+mod guard;
 mod health;
 mod json;
 mod limits;
@@ -39,6 +40,19 @@ pub fn data_plane(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/decisions", post(data::decide))
         .route("/v1/outcomes", post(data::outcomes))
+        .merge(guard::router())
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(limit)
+        .with_state(app)
+}
+
+/// What agents talk to where the data plane is out of their reach: decisions on tool calls, and nothing else.
+pub fn agents_api(app: Arc<App>) -> Router {
+    let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
+    guard::router()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .fallback(not_found)

@@ -8,12 +8,17 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Portcullis control plane",
-        description = "Decisions on Bedrock calls, their records, and the keys to both. The data plane and the admin API \
-            listen on different ports and take different tokens. Every error is an application/problem+json."
+        description = "Decisions on Bedrock calls and tool calls, their records, and the keys to both. The data plane and the \
+            admin API listen on different ports and take different tokens; what agents ask is on the data plane, and on a port \
+            of its own if wanted. Every error is an application/problem+json."
     ),
     paths(
         super::data::decide,
         super::data::outcomes,
+        super::guard::guard,
+        super::guard::bedrock_agent,
+        super::guard::meshguard::check,
+        super::guard::meshguard::health,
         super::admin::decisions,
         super::admin::decision,
         super::admin::events,
@@ -52,7 +57,7 @@ struct Tokens;
 impl Modify for Tokens {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
-        for name in ["data", "admin"] {
+        for name in ["data", "agent", "admin"] {
             components.add_security_scheme(name, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         }
     }

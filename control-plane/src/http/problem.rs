@@ -14,15 +14,21 @@ use serde::{Deserialize, Serialize};
 pub struct Problem {
     /// `urn:portcullis:problem:` and the code.
     #[serde(rename = "type")]
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: Box<str>,
     /// The status's name.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: Box<str>,
     /// The status.
     pub status: u16,
     /// Stable code; see docs/operations.md.
     pub code: String,
     /// What went wrong and what to do, for people.
     pub detail: String,
+    /// Where in the body, as a JSON pointer (RFC 6901); of what is read member by member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub pointer: Option<Box<str>>,
     /// What is wrong with a bundle, and where.
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<DiagnosticView>)]
@@ -65,11 +71,12 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Problem {
-            kind: format!("urn:portcullis:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            kind: format!("urn:portcullis:problem:{code}").into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
             code: code.to_owned(),
             detail: detail.into(),
+            pointer: None,
             diagnostics: Box::default(),
         }
     }
@@ -179,7 +186,7 @@ impl From<RolloutError> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Missing | Denied::Unknown => {
+            Denied::Missing | Denied::Unknown | Denied::Expired => {
                 Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", denied.to_string())
             }
             Denied::WrongKind => Problem::new(StatusCode::FORBIDDEN, "wrong_token_kind", denied.to_string()),

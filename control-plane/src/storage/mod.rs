@@ -127,7 +127,7 @@ impl EventKind {
 pub struct StoredToken {
     /// Short public id, such as `tok_1a2b3c4d5e6f`.
     pub id: String,
-    /// `data` or `admin`.
+    /// `data`, `admin` or `agent`.
     pub kind: String,
     /// What the operator calls it.
     pub name: String,
@@ -135,10 +135,25 @@ pub struct StoredToken {
     pub sha256: [u8; 32],
     /// The principal that it belongs to, where it was made for one: who asks for a call may not approve it.
     pub principal: Option<String>,
+    /// What an agent's token covers; `None` for the other kinds.
+    pub agent: Option<StoredAgent>,
     /// Unix milliseconds.
     pub created_at_ms: u64,
+    /// Unix milliseconds from which on it is worth nothing; `None` for never.
+    pub expires_at_ms: Option<u64>,
     /// Unix milliseconds; `None` while it is good.
     pub revoked_at_ms: Option<u64>,
+}
+
+/// What an agent's token covers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredAgent {
+    /// Id of the agent.
+    pub id: String,
+    /// Its tenant.
+    pub tenant: Option<String>,
+    /// Globs of the tools that it may ask about.
+    pub tools: Vec<String>,
 }
 
 /// A virtual AWS key as stored: its secret is sealed.

@@ -1,9 +1,10 @@
-//! Bearer tokens: `pcl_data_…` for gates, `pcl_admin_…` for people and their tools.
+//! Bearer tokens: `pcl_data_…` for gates, `pcl_admin_…` for people and their tools, `pcl_agent_…` for agents.
 
-use crate::storage::StoredToken;
+use crate::storage::{StoredAgent, StoredToken};
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_policy::ToolGlobs;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub enum Kind {
     Data,
     /// The admin API.
     Admin,
+    /// Ask about the tool calls of one agent.
+    Agent,
 }
 
 impl Kind {
@@ -23,13 +26,14 @@ impl Kind {
         match self {
             Kind::Data => "data",
             Kind::Admin => "admin",
+            Kind::Agent => "agent",
         }
     }
 
     /// The kind of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Kind> {
-        [Kind::Data, Kind::Admin].into_iter().find(|kind| kind.as_str() == name)
+        [Kind::Data, Kind::Admin, Kind::Agent].into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -53,7 +57,9 @@ impl NewToken {
             name: name.to_owned(),
             sha256: sha256(secret.as_bytes()),
             principal: None,
+            agent: None,
             created_at_ms: now_ms,
+            expires_at_ms: None,
             revoked_at_ms: None,
         };
         NewToken { secret, stored }
@@ -69,10 +75,36 @@ impl std::fmt::Debug for NewToken {
 /// Who presented a good token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
+    /// The token's public id; `None` for one that was configured.
+    pub id: Option<Arc<str>>,
     /// The token's name, for records.
     pub name: Arc<str>,
     /// The principal that the token belongs to, where it was made for one.
     pub principal: Option<Arc<str>>,
+    /// What it covers: of an agent's token always, of others never.
+    pub agent: Option<Arc<AgentScope>>,
+}
+
+/// What an agent's token covers.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AgentScope {
+    /// Id of the agent.
+    pub id: String,
+    /// Its tenant.
+    pub tenant: Option<String>,
+    /// Its tools.
+    pub tools: ToolGlobs,
+}
+
+impl AgentScope {
+    /// What is stored, read.
+    ///
+    /// # Errors
+    /// A glob is none; for people.
+    pub fn read(stored: &StoredAgent) -> Result<Self, String> {
+        let StoredAgent { id, tenant, tools } = stored;
+        Ok(AgentScope { id: id.clone(), tenant: tenant.clone(), tools: ToolGlobs::parse(tools)? })
+    }
 }
 
 /// Why a request is turned away.
@@ -84,7 +116,10 @@ pub enum Denied {
     /// Nobody's token, or a revoked one.
     #[error("the bearer token is not known or was revoked")]
     Unknown,
-    /// A good token, of the other kind.
+    /// A token whose time is over.
+    #[error("the bearer token has expired; make another one with `portcullis keys create`")]
+    Expired,
+    /// A good token, of another kind.
     #[error("the bearer token is good, but not for this API")]
     WrongKind,
 }
@@ -93,8 +128,8 @@ pub enum Denied {
 struct Entry {
     kind: Kind,
     sha256: [u8; 32],
-    name: Arc<str>,
-    principal: Option<Arc<str>>,
+    expires_at_ms: Option<u64>,
+    caller: Caller,
 }
 
 /// Every good token. Reading takes no lock.
@@ -112,7 +147,10 @@ impl Tokens {
     pub fn with_fixed(fixed: impl IntoIterator<Item = (Kind, String, [u8; 32])>) -> Self {
         let fixed = fixed
             .into_iter()
-            .map(|(kind, name, sha256)| Entry { kind, sha256, name: name.into(), principal: None })
+            .map(|(kind, name, sha256)| {
+                let caller = Caller { id: None, name: name.into(), principal: None, agent: None };
+                Entry { kind, sha256, expires_at_ms: None, caller }
+            })
             .collect();
         Tokens { fixed, stored: ArcSwap::default() }
     }
@@ -120,12 +158,7 @@ impl Tokens {
     /// Takes over what the store holds.
     pub fn reload(&self, stored: &[StoredToken]) {
         let good = stored.iter().filter(|token| token.revoked_at_ms.is_none());
-        let entries = good.filter_map(|token| {
-            let kind = Kind::parse(&token.kind)?;
-            let principal = token.principal.as_deref().map(Arc::from);
-            Some(Entry { kind, sha256: token.sha256, name: token.name.as_str().into(), principal })
-        });
-        self.stored.store(Arc::new(entries.collect()));
+        self.stored.store(Arc::new(good.filter_map(entry).collect()));
     }
 
     /// No token of that kind exists: nobody can come in.
@@ -134,12 +167,17 @@ impl Tokens {
         !self.fixed.iter().chain(self.stored.load().iter()).any(|entry| entry.kind == kind)
     }
 
-    /// Checks the value of an `authorization` header. Compares hashes, every one of them and each whole, so that time
-    /// tells nothing.
+    /// Checks the value of an `authorization` header, which must hold a token of one of these kinds. Compares hashes, every
+    /// one of them and each whole, so that time tells nothing.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn authenticate(&self, authorization: Option<&[u8]>, kind: Kind) -> Result<Caller, Denied> {
+    pub fn authenticate(
+        &self,
+        authorization: Option<&[u8]>,
+        kinds: &[Kind],
+        now_ms: u64,
+    ) -> Result<Caller, Denied> {
         let presented = sha256(bearer(authorization.ok_or(Denied::Missing)?).ok_or(Denied::Missing)?);
         let stored = self.stored.load();
         let mut found = None;
@@ -149,13 +187,31 @@ impl Tokens {
             }
         }
         match found {
-            Some(entry) if entry.kind == kind => {
-                Ok(Caller { name: Arc::clone(&entry.name), principal: entry.principal.clone() })
-            }
+            Some(entry) if entry.expires_at_ms.is_some_and(|end| end <= now_ms) => Err(Denied::Expired),
+            Some(entry) if kinds.contains(&entry.kind) => Ok(entry.caller.clone()),
             Some(_) => Err(Denied::WrongKind),
             None => Err(Denied::Unknown),
         }
     }
+}
+
+/// `None` for what this program cannot read: such a token opens nothing.
+fn entry(token: &StoredToken) -> Option<Entry> {
+    let kind = Kind::parse(&token.kind)?;
+    let agent = match token.agent.as_ref().map(AgentScope::read).transpose() {
+        Ok(agent) => agent.map(Arc::new),
+        Err(error) => {
+            tracing::error!(token = token.id, error, "an agent's token is not usable");
+            return None;
+        }
+    };
+    let caller = Caller {
+        id: Some(token.id.as_str().into()),
+        name: token.name.as_str().into(),
+        principal: token.principal.as_deref().map(Arc::from),
+        agent,
+    };
+    Some(Entry { kind, sha256: token.sha256, expires_at_ms: token.expires_at_ms, caller })
 }
 
 /// The credentials of RFC 6750 §2.1; the scheme's case does not matter.

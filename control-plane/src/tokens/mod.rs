@@ -11,5 +11,5 @@ mod tests;
 
 pub use aws_key::{AwsKey, AwsKeys, NewAwsKey, aws_pair};
 pub(crate) use bearer::sha256;
-pub use bearer::{Caller, Denied, Kind, NewToken, Tokens};
+pub use bearer::{AgentScope, Caller, Denied, Kind, NewToken, Tokens};
 pub use seal::{MasterKey, MasterKeyError};

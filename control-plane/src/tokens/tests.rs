@@ -1,6 +1,7 @@
 //! Tests of tokens and keys.
 
 use super::*;
+use crate::storage::StoredAgent;
 use proptest::prelude::*;
 
 fn tokens() -> (Tokens, String, String) {
@@ -27,7 +28,7 @@ fn each_kind_opens_its_own_door() {
         (None, Kind::Data, Err(Denied::Missing)),
     ];
     for (header, kind, expected) in &cases {
-        let got = tokens.authenticate(header.as_deref().map(str::as_bytes), *kind);
+        let got = tokens.authenticate(header.as_deref().map(str::as_bytes), &[*kind], 1);
         assert_eq!(
             got.as_ref().map(|caller| &*caller.name),
             expected.as_ref().map(|name| *name),
@@ -43,10 +44,30 @@ fn a_revoked_token_opens_nothing() {
     let mut stored = NewToken::new(Kind::Data, "gate", &[1; 32], &[1; 6], 0).stored;
     stored.revoked_at_ms = Some(1);
     tokens.reload(&[stored]);
-    let got = tokens.authenticate(Some(format!("Bearer {data}").as_bytes()), Kind::Data);
+    let got = tokens.authenticate(Some(format!("Bearer {data}").as_bytes()), &[Kind::Data], 1);
     assert_eq!(got, Err(Denied::Unknown));
     assert!(tokens.is_empty(Kind::Data));
     assert!(!tokens.is_empty(Kind::Admin));
+}
+
+#[test]
+fn a_token_is_good_until_its_last_millisecond() {
+    let tokens = Tokens::default();
+    let NewToken { secret, mut stored } = NewToken::new(Kind::Agent, "agent", &[4; 32], &[4; 6], 0);
+    stored.expires_at_ms = Some(1_000);
+    stored.agent = Some(StoredAgent { id: "A1".to_owned(), tenant: None, tools: vec!["get_*".to_owned()] });
+    tokens.reload(std::slice::from_ref(&stored));
+    let header = format!("Bearer {secret}");
+    let at = |now_ms, kinds: &[Kind]| tokens.authenticate(Some(header.as_bytes()), kinds, now_ms);
+    let caller = at(999, &[Kind::Data, Kind::Agent]).unwrap();
+    let scope = caller.agent.unwrap();
+    assert_eq!((scope.id.as_str(), scope.tools.select(&["get_x"])), ("A1", true));
+    assert_eq!(at(1_000, &[Kind::Agent]), Err(Denied::Expired));
+    assert_eq!(at(999, &[Kind::Data, Kind::Admin]), Err(Denied::WrongKind));
+    // What cannot be read covers nothing, so it opens nothing.
+    stored.agent = Some(StoredAgent { tools: vec!["[".to_owned()], ..StoredAgent::default() });
+    tokens.reload(&[stored]);
+    assert_eq!(at(1, &[Kind::Agent]), Err(Denied::Unknown));
 }
 
 #[test]

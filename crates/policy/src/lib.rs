@@ -47,6 +47,7 @@ pub mod testcase;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tool_globs;
 mod value;
 mod view;
 
@@ -68,6 +69,7 @@ pub use limits::{MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES};
 pub use load::files::{SIGNATURE_FILES, digest, too_large};
 pub use routes::ROUTE_RULE;
 pub use rule::{Metadata, RuleInfo, Severity as RuleSeverity};
+pub use tool_globs::ToolGlobs;
 
 /// The schema that Cedar policies are validated against, in Cedar's own schema syntax.
 pub const CEDAR_SCHEMA: &str = portcullis_cedar::SCHEMA;

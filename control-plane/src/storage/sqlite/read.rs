@@ -4,7 +4,7 @@ use super::SqliteOptions;
 use super::statements::{from_json, unsigned};
 use crate::storage::id::{self, Seq};
 use crate::storage::query::{Order, Page, Query, StoredDecision, StoredEvent};
-use crate::storage::{StoreError, StoredAwsKey, StoredKeys, StoredToken};
+use crate::storage::{StoreError, StoredAgent, StoredAwsKey, StoredKeys, StoredToken};
 use portcullis_audit::{OutcomeState, VerdictKind};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
@@ -206,7 +206,8 @@ pub(super) fn events(
 pub(super) fn keys(conn: &Connection) -> Result<StoredKeys, StoreError> {
     let mut keys = StoredKeys::default();
     let mut statement = conn.prepare(
-        "SELECT id, kind, name, sha256, principal, created_at, revoked_at FROM tokens ORDER BY created_at, id",
+        "SELECT id, kind, name, sha256, principal, created_at, revoked_at, expires_at, agent, tenant, tools FROM tokens
+         ORDER BY created_at, id",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -216,7 +217,9 @@ pub(super) fn keys(conn: &Connection) -> Result<StoredKeys, StoreError> {
             name: row.get(2)?,
             sha256: row.get(3)?,
             principal: row.get(4)?,
+            agent: agent(row)?,
             created_at_ms: unsigned(row.get(5)?),
+            expires_at_ms: row.get::<_, Option<i64>>(7)?.map(unsigned),
             revoked_at_ms: row.get::<_, Option<i64>>(6)?.map(unsigned),
         });
     }
@@ -237,4 +240,10 @@ pub(super) fn keys(conn: &Connection) -> Result<StoredKeys, StoreError> {
         });
     }
     Ok(keys)
+}
+
+/// What a token covers, from the last columns of [`keys`].
+fn agent(row: &rusqlite::Row<'_>) -> Result<Option<StoredAgent>, StoreError> {
+    let (Some(id), Some(tools)) = (row.get(8)?, row.get::<_, Option<String>>(10)?) else { return Ok(None) };
+    Ok(Some(StoredAgent { id, tenant: row.get(9)?, tools: from_json(&tools)? }))
 }

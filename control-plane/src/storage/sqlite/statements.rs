@@ -199,8 +199,10 @@ pub(super) fn reap(
 }
 
 pub(super) fn add_token(conn: &Connection, token: &StoredToken) -> Result<(), Failed> {
+    let agent = token.agent.as_ref();
     conn.prepare_cached(
-        "INSERT INTO tokens (id, kind, name, sha256, principal, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO tokens (id, kind, name, sha256, principal, created_at, expires_at, agent, tenant, tools)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         token.id,
@@ -208,7 +210,11 @@ pub(super) fn add_token(conn: &Connection, token: &StoredToken) -> Result<(), Fa
         token.name,
         token.sha256,
         token.principal,
-        signed(token.created_at_ms)
+        signed(token.created_at_ms),
+        token.expires_at_ms.map(signed),
+        agent.map(|agent| &agent.id),
+        agent.and_then(|agent| agent.tenant.as_ref()),
+        agent.map(|agent| to_json(&agent.tools)).transpose()?,
     ])?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 async fn a_full_disk_refuses_and_room_heals_without_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let store =
-        SqliteStore::open(SqliteOptions { max_pages: Some(40), ..SqliteOptions::new(dir.path()) }).unwrap();
+        SqliteStore::open(SqliteOptions { max_pages: Some(80), ..SqliteOptions::new(dir.path()) }).unwrap();
     let mut acknowledged = Vec::new();
     let error = loop {
         let call_id = format!("call-{}", acknowledged.len());
@@ -144,8 +144,17 @@ fn the_schema_refuses_what_cannot_be() {
         "INSERT INTO outcomes VALUES ('c', 'pending', 0, '{}')".to_owned(),
         "INSERT INTO events (at, kind, actor, detail) VALUES (0, 'rumour', 'a', '{}')".to_owned(),
         "INSERT INTO events (at, kind, actor, detail) VALUES (0, 'gap', 'a', 'not json')".to_owned(),
-        "INSERT INTO tokens VALUES ('t', 'root', 'n', zeroblob(32), 0, NULL, NULL)".to_owned(),
-        "INSERT INTO tokens VALUES ('t', 'data', 'n', zeroblob(31), 0, NULL, NULL)".to_owned(),
+        "INSERT INTO tokens VALUES ('t', 'root', 'n', zeroblob(32), 0, NULL, NULL, NULL, NULL, NULL, NULL)"
+            .to_owned(),
+        "INSERT INTO tokens VALUES ('t', 'data', 'n', zeroblob(31), 0, NULL, NULL, NULL, NULL, NULL, NULL)"
+            .to_owned(),
+        // An agent's token says what it covers, and no other does.
+        "INSERT INTO tokens VALUES ('t', 'agent', 'n', zeroblob(32), 0, NULL, NULL, NULL, NULL, NULL, NULL)"
+            .to_owned(),
+        "INSERT INTO tokens VALUES ('t', 'data', 'n', zeroblob(32), 0, NULL, NULL, NULL, 'a', NULL, '[]')"
+            .to_owned(),
+        "INSERT INTO tokens VALUES ('t', 'agent', 'n', zeroblob(32), 0, NULL, NULL, NULL, 'a', NULL, 'x')"
+            .to_owned(),
         format!("{ask} ('a', '{}', 'r', 'p', 'maybe', 1, 0, '{{}}')", "0".repeat(64)),
         format!("{ask} ('a', 'short', 'r', 'p', 'pending', 1, 0, '{{}}')"),
         format!(
