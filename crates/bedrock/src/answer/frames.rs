@@ -39,6 +39,12 @@ pub(super) struct FrameHead<'a> {
     pub(super) exception: &'a [u8],
     /// `:error-code`.
     pub(super) error: &'a [u8],
+    /// Length of the headers in bytes.
+    pub(super) headers: usize,
+    /// Length of the payload in bytes.
+    pub(super) payload: usize,
+    /// The headers make no sense to their end, or say one of these twice: not everybody reads them alike.
+    pub(super) odd: bool,
 }
 
 /// The decoder. It keeps a prelude, a checksum and the headers of one frame.
@@ -48,6 +54,8 @@ pub(super) struct Frames {
     /// Over the frame so far.
     crc: Hasher,
     headers: Vec<u8>,
+    /// Length of this frame's headers, of which [`Frames::headers`] holds the beginning.
+    headers_length: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +73,7 @@ impl State {
 
 impl Frames {
     pub(super) fn new() -> Self {
-        Self { state: State::START, crc: Hasher::new(), headers: Vec::with_capacity(256) }
+        Self { state: State::START, crc: Hasher::new(), headers: Vec::with_capacity(256), headers_length: 0 }
     }
 
     /// Reads on. After a wrong checksum or length there is no telling where a frame begins, and nothing is read any more.
@@ -121,6 +129,7 @@ impl Frames {
         self.crc = Hasher::new();
         self.crc.update(&bytes);
         self.headers.clear();
+        self.headers_length = headers;
         Some(State::Headers { left: headers, payload })
     }
 
@@ -139,7 +148,11 @@ impl Frames {
         if left > 0 {
             self.state = State::Headers { left, payload: length };
         } else {
-            sink.begin(&FrameHead::read(&self.headers));
+            let mut head = FrameHead::read(&self.headers);
+            head.headers = self.headers_length as usize;
+            head.payload = length as usize;
+            head.odd |= head.headers > self.headers.len();
+            sink.begin(&head);
             self.state = payload(length);
         }
         rest
@@ -193,17 +206,21 @@ impl<'a> FrameHead<'a> {
     /// Reads headers up to the first that makes no sense.
     fn read(mut block: &'a [u8]) -> Self {
         let mut head = Self::default();
+        let mut seen = [false; 4];
         while let Some(Header { name, text, rest }) = Header::read(block) {
             block = rest;
-            let place = match name {
-                b":message-type" => &mut head.message,
-                b":event-type" => &mut head.event,
-                b":exception-type" => &mut head.exception,
-                b":error-code" => &mut head.error,
+            let [message, event, exception, error] = &mut seen;
+            let (place, seen) = match name {
+                b":message-type" => (&mut head.message, message),
+                b":event-type" => (&mut head.event, event),
+                b":exception-type" => (&mut head.exception, exception),
+                b":error-code" => (&mut head.error, error),
                 _ => continue,
             };
+            head.odd |= std::mem::replace(seen, true);
             *place = text;
         }
+        head.odd |= !block.is_empty();
         head
     }
 }

@@ -3,9 +3,23 @@
 //! A piece is a whole frame of an event stream, or a whole server-sent event; a plain document is one piece. Pieces tile the
 //! answer: their lengths add up to what was pushed, but for what is not whole yet. In any chunking the findings are the same.
 
+mod calls;
+mod compact;
+mod events;
+mod forms;
+mod intake;
+mod last_words;
+mod places;
+mod reading;
+mod said;
+mod stream;
+
 use super::AnswerHead;
 use super::reader::AnswerFlaw;
 use crate::operation::Operation;
+use events::Events;
+use intake::Intake;
+use stream::Stream;
 
 /// Bounds on what a sieve keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +145,16 @@ impl CallProblem {
 #[derive(Debug)]
 pub struct Sieve {
     form: AnswerForm,
+    body: Body,
+    intake: Intake,
+}
+
+#[derive(Debug)]
+enum Body {
+    EventStream(Stream),
+    ServerSent(Events),
+    /// So many bytes of a document.
+    Document(usize),
 }
 
 impl Sieve {
@@ -143,8 +167,23 @@ impl Sieve {
         head: &AnswerHead<'_>,
         limits: SieveLimits,
     ) -> Result<Option<Self>, AnswerFlaw> {
-        let _ = (operation, head, limits);
-        Ok(None)
+        let Some(operation) = operation.filter(|operation| forms::speaks(operation)) else { return Ok(None) };
+        if forms::is_encoded(head) {
+            return Err(AnswerFlaw::Encoded);
+        }
+        let form = AnswerForm::of(operation, head);
+        let mut intake = Intake::new(limits);
+        let body = match form {
+            AnswerForm::ModelEvents | AnswerForm::HarnessEvents | AnswerForm::AgentEvents => {
+                Body::EventStream(Stream::new(operation.name.starts_with("InvokeModel")))
+            }
+            AnswerForm::OpenAiEvents | AnswerForm::AnthropicEvents => Body::ServerSent(Events::new()),
+            AnswerForm::Document => {
+                intake.begin(&places::ANSWER);
+                Body::Document(0)
+            }
+        };
+        Ok(Some(Self { form, body, intake }))
     }
 
     /// How the answer is framed.
@@ -155,22 +194,41 @@ impl Sieve {
 
     /// Reads the next slice, of any length.
     pub fn push(&mut self, slice: &[u8], found: &mut Vec<Found>) {
-        let _ = (slice, found);
+        let Self { body, intake, .. } = self;
+        if intake.is_flawed() {
+            return;
+        }
+        match body {
+            Body::EventStream(stream) => stream.push(slice, intake, found),
+            Body::ServerSent(events) => events.push(slice, intake, found),
+            Body::Document(length) => {
+                *length = length.saturating_add(slice.len());
+                if *length > intake.max_piece() {
+                    intake.flaw(AnswerFlaw::TooLong, found);
+                }
+                intake.push(slice);
+            }
+        }
     }
 
     /// The answer ends here: calls that are not complete are found as [`CallProblem::Unfinished`], a piece that is not whole as
     /// [`AnswerFlaw::Truncated`].
     pub fn finish(&mut self, found: &mut Vec<Found>) {
-        let _ = found;
-    }
-}
-
-impl AnswerForm {
-    /// What ends a stream of this form with an error, whole: a frame, or events. For [`AnswerForm::Document`] nothing.
-    #[must_use]
-    pub fn last_words(self, end: StreamEnding, message: &str) -> Vec<u8> {
-        let _ = (end, message);
-        Vec::new()
+        let Self { body, intake, .. } = self;
+        let whole = match body {
+            Body::EventStream(stream) => stream.is_whole(),
+            Body::ServerSent(events) => {
+                events.finish(intake, found);
+                true
+            }
+            Body::Document(0) => true,
+            Body::Document(length) => {
+                intake.cut(true, found);
+                intake.end(*length, found);
+                true
+            }
+        };
+        intake.finish(whole, found);
     }
 }
 

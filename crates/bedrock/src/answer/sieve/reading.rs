@@ -1,0 +1,592 @@
+//! One JSON document of an answer, read by its places while it comes.
+
+use super::SieveLimits;
+use super::compact::Compact;
+use super::places::{self, Field, Leaf, Node, Part, Place};
+use super::said::{Arguments, Draft, MAX_ID, MAX_KIND, MAX_NAME, Parameter, Said, add_parameter};
+use crate::body::flaw::Flaw;
+use crate::body::tokenizer::{Container, Literal, Sink, Tokenizer};
+use crate::unbase64::{Fault, Unbase64};
+
+/// Longest member name that is compared; no place has a longer one.
+const MAX_MEMBER: usize = 40;
+
+/// A document as far as it has come. One is used again for all documents of an answer.
+#[derive(Debug)]
+pub(super) struct Reader {
+    tokenizer: Tokenizer,
+    reading: Reading,
+    broken: Option<Flaw>,
+    empty: bool,
+}
+
+#[derive(Debug)]
+struct Reading {
+    limits: SieveLimits,
+    /// Text may still turn out to be a call.
+    written: bool,
+    open: Vec<Frame>,
+    /// Where the next member stands.
+    next: &'static Place,
+    member: Short,
+    leaf: Leaf,
+    /// A short string or a number.
+    value: Vec<u8>,
+    value_cut: bool,
+    /// A value that is kept as it is, or as JSON.
+    kept: Compact,
+    /// It is being written, since so many containers were open.
+    keeping: Option<usize>,
+    /// The current string is kept, unescaped.
+    verbatim: bool,
+    drafts: Vec<Draft>,
+    choices: Vec<Choice>,
+    parameter: Parameter,
+    calls_id: Vec<u8>,
+    calls_agent: Vec<u8>,
+    base64: Unbase64,
+    nested: Option<Box<Reader>>,
+    /// This document has had one.
+    nested_read: bool,
+    said: Said,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    place: &'static Place,
+    container: Container,
+    /// Members that have stood here.
+    seen: u64,
+}
+
+/// An answer to a question, one of several.
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    index: u64,
+    finished: bool,
+    /// Its calls begin here.
+    calls: usize,
+}
+
+/// A member's name; what is longer is none.
+#[derive(Debug, Clone, Copy)]
+struct Short {
+    bytes: [u8; MAX_MEMBER],
+    len: usize,
+}
+
+impl Short {
+    const EMPTY: Self = Self { bytes: [0; MAX_MEMBER], len: 0 };
+
+    fn push(&mut self, part: &[u8]) {
+        let end = self.len.saturating_add(part.len());
+        if let Some(room) = self.bytes.get_mut(self.len..end) {
+            room.copy_from_slice(part);
+        }
+        self.len = end;
+    }
+
+    fn get(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Reader {
+    pub(super) fn new(limits: SieveLimits) -> Self {
+        let reading = Reading {
+            limits,
+            written: true,
+            open: Vec::with_capacity(8),
+            next: &places::NOTHING,
+            member: Short::EMPTY,
+            leaf: Leaf::Nothing,
+            value: Vec::new(),
+            value_cut: false,
+            kept: Compact::new(limits.max_arguments),
+            keeping: None,
+            verbatim: false,
+            drafts: Vec::new(),
+            choices: Vec::new(),
+            parameter: Parameter::default(),
+            calls_id: Vec::new(),
+            calls_agent: Vec::new(),
+            base64: Unbase64::default(),
+            nested: None,
+            nested_read: false,
+            said: Said::default(),
+        };
+        Self { tokenizer: Tokenizer::default(), reading, broken: None, empty: true }
+    }
+
+    /// Begins another document. `written`: whether its text may be a call.
+    pub(super) fn begin(&mut self, root: &'static Place, written: bool) {
+        self.tokenizer = Tokenizer::default();
+        self.broken = None;
+        self.empty = true;
+        let reading = &mut self.reading;
+        reading.written = written;
+        reading.open.clear();
+        reading.next = root;
+        reading.kept.clear();
+        reading.keeping = None;
+        reading.verbatim = false;
+        reading.nested_read = false;
+        reading.drafts.clear();
+        reading.choices.clear();
+        reading.calls_id.clear();
+        reading.calls_agent.clear();
+        reading.said.clear();
+    }
+
+    /// Reads on. What is not JSON, or ambiguous, is not read any further.
+    pub(super) fn push(&mut self, slice: &[u8]) {
+        if self.broken.is_none() && !slice.is_empty() {
+            self.empty = false;
+            self.broken = self.tokenizer.push(slice, &mut self.reading).err().map(|fault| fault.flaw);
+        }
+    }
+
+    /// The document ends: what it says. An empty one says nothing.
+    pub(super) fn end(&mut self) -> Result<&mut Said, Flaw> {
+        if let Some(flaw) = self.broken {
+            return Err(flaw);
+        }
+        if !self.empty {
+            self.tokenizer.finish(&mut self.reading).map_err(|fault| fault.flaw)?;
+        }
+        self.reading.settle()?;
+        Ok(&mut self.reading.said)
+    }
+
+    /// Why nothing more can come of it.
+    pub(super) const fn flaw(&self) -> Option<Flaw> {
+        self.broken
+    }
+}
+
+impl Reading {
+    /// Where the value that begins stands.
+    fn place(&self) -> &'static Place {
+        match self.open.last() {
+            Some(Frame { place, container: Container::Array, .. }) => place,
+            _ => self.next,
+        }
+    }
+
+    /// Whether a value at this place is kept whole, whatever it is.
+    const fn keeps(leaf: Leaf) -> bool {
+        matches!(
+            leaf,
+            Leaf::Fragment | Leaf::Done | Leaf::Call(Field::Arguments) | Leaf::Parameter(Part::Value)
+        )
+    }
+
+    /// A value other than a string begins that is to be written as JSON.
+    fn keep_json(&mut self, leaf: Leaf) {
+        self.leaf = leaf;
+        self.kept.clear();
+        self.keeping = Some(self.open.len());
+        self.verbatim = false;
+    }
+
+    /// A value that was written is complete.
+    fn kept(&mut self, json: bool) -> Result<(), Flaw> {
+        self.keeping = None;
+        let over = self.kept.over;
+        let bytes = if over { Vec::new() } else { std::mem::take(&mut self.kept.bytes) };
+        // A value that is not there.
+        if json && bytes == b"null" {
+            return Ok(());
+        }
+        let arguments = Arguments { bytes, over };
+        match self.leaf {
+            Leaf::Delta => self.said.delta = Some(arguments),
+            Leaf::Fragment if self.said.fragment.is_some() => return Err(Flaw::Contradiction),
+            Leaf::Fragment => self.said.fragment = Some(arguments),
+            Leaf::Done => self.said.done = Some(arguments),
+            Leaf::Call(Field::Arguments) => {
+                if let Some(draft) = self.drafts.last_mut() {
+                    draft.give(arguments)?;
+                }
+            }
+            Leaf::Parameter(Part::Value) => {
+                self.parameter.value = Some(arguments);
+                self.parameter.json = json;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A scalar that was written as JSON is complete, if it was the whole value.
+    fn kept_scalar(&mut self) -> Result<(), Flaw> {
+        if self.keeping == Some(self.open.len()) { self.kept(true) } else { Ok(()) }
+    }
+
+    /// What a string at this place is: text that nobody wants is nothing.
+    fn string_leaf(&mut self) -> Leaf {
+        match self.place().leaf {
+            Leaf::Text | Leaf::Text64 if !self.limits.text => Leaf::Nothing,
+            Leaf::Written if !self.limits.text && !self.written => Leaf::Nothing,
+            Leaf::Delta => match (self.said.kind.as_slice(), self.limits.text) {
+                (b"", _) => Leaf::Delta,
+                (kind, _) if is_call_delta(kind) => Leaf::Fragment,
+                (_, true) => Leaf::Text,
+                (_, false) => Leaf::Nothing,
+            },
+            leaf => leaf,
+        }
+    }
+
+    fn short(&mut self) -> Result<(), Flaw> {
+        let Self { value, said, .. } = self;
+        match self.leaf {
+            Leaf::Kind if !said.kind.is_empty() => return Err(Flaw::Contradiction),
+            Leaf::Kind => said.kind.extend_from_slice(value.get(..MAX_KIND).unwrap_or(value)),
+            Leaf::Finish => {
+                if let Some(choice) = self.choices.last_mut() {
+                    choice.finished |= !value.is_empty();
+                }
+            }
+            Leaf::CallsId => self.calls_id.extend_from_slice(cut(value, MAX_ID)),
+            Leaf::CallsAgent if self.calls_agent.is_empty() => {
+                self.calls_agent.extend_from_slice(cut(value, MAX_NAME));
+            }
+            // Traces of several agents in one document.
+            Leaf::CallsAgent if self.calls_agent != *value => self.calls_agent.clear(),
+            Leaf::Call(field) => {
+                let Some(draft) = self.drafts.last_mut() else { return Ok(()) };
+                let (place, limit) = match field {
+                    Field::Id => (&mut draft.id, MAX_ID),
+                    Field::Name => {
+                        if !draft.name.is_empty() && !value.is_empty() {
+                            return Err(Flaw::Contradiction);
+                        }
+                        draft.name_too_long |= self.value_cut;
+                        (&mut draft.name, MAX_NAME)
+                    }
+                    Field::Group => (&mut draft.group, MAX_NAME),
+                    Field::Method => (&mut draft.method, MAX_NAME),
+                    Field::Agent => (&mut draft.agent, MAX_NAME),
+                    Field::Type => (&mut draft.kind, MAX_KIND),
+                    Field::Execution => {
+                        draft.returns = value == b"RETURN_CONTROL";
+                        return Ok(());
+                    }
+                    Field::Arguments | Field::Index => return Ok(()),
+                };
+                place.extend_from_slice(cut(value, limit));
+            }
+            Leaf::Parameter(Part::Name) => {
+                self.parameter.name.extend_from_slice(value);
+                if self.value_cut {
+                    return Err(Flaw::KeyTooLong);
+                }
+            }
+            Leaf::Parameter(Part::Type) => self.parameter.kind.extend_from_slice(value),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn index(&mut self) -> Result<(), Flaw> {
+        let field = matches!(self.leaf, Leaf::Index | Leaf::Call(Field::Index));
+        if !field {
+            return Ok(());
+        }
+        let number = std::str::from_utf8(&self.value).ok().and_then(|digits| digits.parse().ok());
+        // `1.0`, `-1`: what it is the index of depends on who reads it.
+        let number: u64 = number.ok_or(Flaw::Contradiction)?;
+        match (self.leaf, self.choices.last_mut(), self.drafts.last_mut()) {
+            (Leaf::Call(_), _, Some(draft)) => draft.index = Some(number),
+            (Leaf::Index, Some(choice), _) => choice.index = number,
+            (Leaf::Index, None, _) if self.said.index.is_some() => return Err(Flaw::Contradiction),
+            (Leaf::Index, None, _) => self.said.index = Some(number),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An object that means something is complete.
+    fn closed(&mut self, node: Node) -> Result<(), Flaw> {
+        match node {
+            Node::Plain => {}
+            Node::Stop => self.said.stop = true,
+            Node::Call(_) | Node::Arguments(_) => {
+                if let Some(draft) = self.drafts.pop() {
+                    self.said.add(draft, &self.limits)?;
+                }
+            }
+            Node::Parameter => {
+                let parameter = std::mem::take(&mut self.parameter);
+                if let Some(draft) = self.drafts.last_mut() {
+                    add_parameter(&mut draft.arguments, &parameter, self.limits.max_arguments);
+                }
+            }
+            Node::Choice => {
+                let Some(choice) = self.choices.pop() else { return Ok(()) };
+                for draft in self.said.calls.get_mut(choice.calls..).unwrap_or_default() {
+                    draft.choice = choice.index;
+                }
+                if choice.finished {
+                    self.said.finished.push(choice.index);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What can be told only when all was read.
+    fn settle(&mut self) -> Result<(), Flaw> {
+        let Self { said, calls_id, calls_agent, limits, .. } = self;
+        for draft in &mut said.calls {
+            if draft.id.is_empty() {
+                draft.id.clone_from(calls_id);
+            }
+            if draft.agent.is_empty() {
+                draft.agent.clone_from(calls_agent);
+            }
+        }
+        // The type came after the delta.
+        match said.delta.take() {
+            Some(delta) if is_call_delta(&said.kind) => said.fragment = Some(delta),
+            Some(delta) if limits.text && delta.over => return Err(Flaw::IdentifierTooLong),
+            Some(delta) if limits.text => said.text.extend_from_slice(&delta.bytes),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether the `delta` of such an event is a part of arguments.
+fn is_call_delta(kind: &[u8]) -> bool {
+    kind.starts_with(b"response.") && kind.windows(5).any(|word| word == b"_call")
+}
+
+fn cut(value: &[u8], limit: usize) -> &[u8] {
+    let Some(short) = value.get(..limit) else { return value };
+    // At the edge of a character.
+    match std::str::from_utf8(short) {
+        Ok(_) => short,
+        Err(error) => value.get(..error.valid_up_to()).unwrap_or_default(),
+    }
+}
+
+impl Sink for Reading {
+    fn open(&mut self, container: Container) -> Result<(), Flaw> {
+        let mut place = self.place();
+        if self.keeping.is_some() {
+            self.kept.open(container);
+            place = &places::NOTHING;
+        } else if Self::keeps(place.leaf) {
+            self.keep_json(place.leaf);
+            self.kept.open(container);
+            place = &places::NOTHING;
+        } else if container == Container::Object {
+            match place.node {
+                Node::Call(_) => self.drafts.push(Draft::of(place.node)),
+                Node::Arguments(_) => {
+                    self.drafts.push(Draft::of(place.node));
+                    self.keep_json(Leaf::Call(Field::Arguments));
+                    self.kept.open(container);
+                }
+                Node::Choice => {
+                    self.choices.push(Choice { index: 0, finished: false, calls: self.said.calls.len() })
+                }
+                Node::Parameter => self.parameter = Parameter::default(),
+                Node::Plain | Node::Stop => {}
+            }
+        }
+        self.open.push(Frame { place, container, seen: 0 });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Flaw> {
+        let Some(frame) = self.open.pop() else { return Ok(()) };
+        if self.keeping.is_some() {
+            self.kept.close(frame.container);
+            self.kept_scalar()?;
+        }
+        if frame.container == Container::Object { self.closed(frame.place.node) } else { Ok(()) }
+    }
+
+    fn key_open(&mut self) -> Result<(), Flaw> {
+        if self.keeping.is_some() {
+            self.kept.quote();
+        } else {
+            self.member = Short::EMPTY;
+        }
+        Ok(())
+    }
+
+    fn key_part(&mut self, part: &[u8]) -> Result<(), Flaw> {
+        if self.keeping.is_some() {
+            self.kept.text(part);
+        } else {
+            self.member.push(part);
+        }
+        Ok(())
+    }
+
+    fn key_close(&mut self) -> Result<(), Flaw> {
+        if self.keeping.is_some() {
+            self.kept.key_close();
+            return Ok(());
+        }
+        self.next = match self.open.last_mut() {
+            Some(frame) if !frame.place.is_barren() => {
+                let (place, number) = frame.place.member(self.member.get());
+                let bit = number.map_or(0, |number| 1_u64.wrapping_shl(number));
+                if frame.seen & bit != 0 {
+                    return Err(Flaw::DuplicateKey);
+                }
+                frame.seen |= bit;
+                place
+            }
+            _ => &places::NOTHING,
+        };
+        Ok(())
+    }
+
+    fn string_open(&mut self) -> Result<(), Flaw> {
+        if self.keeping.is_some() {
+            self.kept.quote();
+            return Ok(());
+        }
+        self.leaf = self.string_leaf();
+        match self.leaf {
+            Leaf::Nothing => {}
+            leaf if leaf == Leaf::Delta || Self::keeps(leaf) => {
+                self.kept.clear();
+                self.verbatim = true;
+            }
+            Leaf::Text | Leaf::Written if self.limits.text && !self.said.text.is_empty() => {
+                self.said.text.push(b'\n');
+            }
+            Leaf::Text64 => self.base64 = Unbase64::default(),
+            Leaf::Document64 => {
+                self.base64 = Unbase64::default();
+                if std::mem::replace(&mut self.nested_read, true) {
+                    return Err(Flaw::Contradiction);
+                }
+                let Self { nested, limits, written, .. } = self;
+                nested.get_or_insert_with(|| Box::new(Reader::new(*limits))).begin(&places::ANSWER, *written);
+            }
+            _ => {
+                self.value.clear();
+                self.value_cut = false;
+            }
+        }
+        Ok(())
+    }
+
+    fn string_part(&mut self, part: &[u8]) -> Result<(), Flaw> {
+        if self.keeping.is_some() {
+            self.kept.text(part);
+            return Ok(());
+        }
+        if self.verbatim {
+            self.kept.raw(part);
+            return Ok(());
+        }
+        let Self { base64, said, nested, .. } = self;
+        match self.leaf {
+            Leaf::Nothing => {}
+            Leaf::Text => said.text.extend_from_slice(part),
+            Leaf::Written => {
+                if self.limits.text {
+                    said.text.extend_from_slice(part);
+                }
+                if self.written {
+                    said.written.extend_from_slice(part);
+                }
+            }
+            Leaf::Text64 => {
+                let read = |bytes: &[u8]| {
+                    said.text.extend_from_slice(bytes);
+                    Ok::<(), Flaw>(())
+                };
+                base64.push(part, read).map_err(|_| Flaw::BadBase64)?;
+            }
+            Leaf::Document64 => {
+                let Some(nested) = nested else { return Ok(()) };
+                let read = |bytes: &[u8]| {
+                    nested.push(bytes);
+                    nested.flaw().map_or(Ok(()), Err)
+                };
+                base64.push(part, read).map_err(|fault| match fault {
+                    Fault::NotBase64 => Flaw::BadBase64,
+                    Fault::Reader(flaw) => flaw,
+                })?;
+            }
+            _ => {
+                let room = (MAX_NAME + 1).saturating_sub(self.value.len());
+                self.value_cut |= part.len() >= room;
+                self.value.extend_from_slice(part.get(..room).unwrap_or(part));
+            }
+        }
+        Ok(())
+    }
+
+    fn string_close(&mut self) -> Result<(), Flaw> {
+        if self.keeping.is_some() {
+            self.kept.string_close();
+            return self.kept_scalar();
+        }
+        if std::mem::take(&mut self.verbatim) {
+            return self.kept(false);
+        }
+        match self.leaf {
+            Leaf::Nothing | Leaf::Text | Leaf::Written => Ok(()),
+            Leaf::Text64 if self.base64.is_whole() => Ok(()),
+            Leaf::Document64 if self.base64.is_whole() => {
+                if let Some(nested) = &mut self.nested {
+                    std::mem::swap(nested.end()?, &mut self.said);
+                }
+                Ok(())
+            }
+            Leaf::Text64 | Leaf::Document64 => Err(Flaw::BadBase64),
+            _ => self.short(),
+        }
+    }
+
+    fn number_open(&mut self) -> Result<(), Flaw> {
+        if self.keeping.is_none() {
+            let leaf = self.place().leaf;
+            if Self::keeps(leaf) {
+                self.keep_json(leaf);
+            } else {
+                self.leaf = leaf;
+                self.value.clear();
+                return Ok(());
+            }
+        }
+        self.kept.number_open();
+        Ok(())
+    }
+
+    fn number_part(&mut self, part: &[u8]) -> Result<(), Flaw> {
+        if self.keeping.is_some() {
+            self.kept.raw(part);
+        } else if matches!(self.leaf, Leaf::Index | Leaf::Call(Field::Index)) {
+            self.value.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    fn number_close(&mut self) -> Result<(), Flaw> {
+        if self.keeping.is_some() { self.kept_scalar() } else { self.index() }
+    }
+
+    fn literal(&mut self, literal: Literal) -> Result<(), Flaw> {
+        if self.keeping.is_none() {
+            let leaf = self.place().leaf;
+            if !Self::keeps(leaf) {
+                return Ok(());
+            }
+            self.keep_json(leaf);
+        }
+        self.kept.literal(literal);
+        self.kept_scalar()
+    }
+}
