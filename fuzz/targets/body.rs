@@ -7,7 +7,7 @@ use portcullis_bedrock::{Body, BodyPlan, Extractor, Limits, PayloadKind, Problem
 /// Longer inputs find nothing that shorter ones don't.
 const MAX_INPUT: usize = 64 * 1024;
 
-const KINDS: [PayloadKind; 11] = [
+const KINDS: [PayloadKind; 17] = [
     PayloadKind::Converse,
     PayloadKind::InvokeModel,
     PayloadKind::OpenAiChat,
@@ -18,6 +18,12 @@ const KINDS: [PayloadKind; 11] = [
     PayloadKind::RetrieveAndGenerate,
     PayloadKind::StartAsyncInvoke,
     PayloadKind::CountTokens,
+    PayloadKind::Harness,
+    PayloadKind::Knowledge,
+    PayloadKind::Flow,
+    PayloadKind::BatchJob,
+    PayloadKind::Guardrail,
+    PayloadKind::AgentTool,
     PayloadKind::Generic,
 ];
 

@@ -72,6 +72,8 @@ pub struct Call {
     pub signature: Option<SignatureParts>,
     /// Guardrail id and version from headers.
     pub guardrail: Option<(String, Option<String>)>,
+    /// What else headers, path and query say, by a name of ours (docs/coverage.md). Values of at most 2,048 bytes.
+    pub facts: Vec<(&'static str, String)>,
     /// `x-amzn-bedrock-request-metadata`, raw JSON text.
     pub request_metadata: Option<String>,
     /// `user-agent`, cut to 512 bytes.

@@ -25,6 +25,14 @@ pub(crate) struct Headers<'a> {
     pub(crate) trace: Option<&'a str>,
     pub(crate) runtime_session: Option<&'a str>,
     pub(crate) runtime_user: Option<&'a str>,
+    pub(crate) tool_session: Option<&'a str>,
+    pub(crate) mcp_session: Option<&'a str>,
+    pub(crate) mcp_version: Option<&'a str>,
+    pub(crate) mcp_method: Option<&'a str>,
+    pub(crate) mcp_name: Option<&'a str>,
+    pub(crate) source_arn: Option<&'a str>,
+    pub(crate) service_tier: Option<&'a str>,
+    pub(crate) latency: Option<&'a str>,
     pub(crate) user_agent: Option<&'a [u8]>,
     pub(crate) invocation_id: Option<&'a [u8]>,
     pub(crate) attempt: Option<&'a [u8]>,
@@ -56,6 +64,16 @@ impl<'a> Headers<'a> {
                 b"x-amzn-bedrock-trace" => &mut headers.trace,
                 b"x-amzn-bedrock-agentcore-runtime-session-id" => &mut headers.runtime_session,
                 b"x-amzn-bedrock-agentcore-runtime-user-id" => &mut headers.runtime_user,
+                b"x-amzn-code-interpreter-session-id" | b"x-amzn-browser-session-id" => {
+                    &mut headers.tool_session
+                }
+                b"mcp-session-id" => &mut headers.mcp_session,
+                b"mcp-protocol-version" => &mut headers.mcp_version,
+                b"mcp-method" => &mut headers.mcp_method,
+                b"mcp-name" => &mut headers.mcp_name,
+                b"x-amz-source-arn" => &mut headers.source_arn,
+                b"x-amzn-bedrock-service-tier" => &mut headers.service_tier,
+                b"x-amzn-bedrock-performanceconfig-latency" => &mut headers.latency,
                 b"user-agent" => {
                     headers.user_agent.get_or_insert(value);
                     continue;

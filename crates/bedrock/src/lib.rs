@@ -23,7 +23,7 @@ pub use answer::{
     AnswerFlaw, AnswerForm, AnswerHead, AnswerReader, AnswerSummary, CallOrigin, CallProblem, Found,
     FoundCall, Sieve, SieveLimits, StreamEnding, TokenUsage,
 };
-pub use body::{Body, BodyPlan, Extractor, Limits, PayloadKind};
+pub use body::{Body, BodyPlan, Extractor, Limits, PayloadKind, ToolResult};
 pub use call::{AgentRef, ApiShape, Call, Entrance, GatewayEndpoint, Head, Problem, ProblemCode, Refused};
 pub use credential::{Credential, CredentialKind, SignatureParts};
 pub use endpoint::Endpoint;

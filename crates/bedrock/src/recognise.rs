@@ -70,6 +70,9 @@ impl Reader {
         let agent = facts::agent(&self.call.labels, operation, &headers, target.as_ref());
         self.call.agent = self.ok(agent).unwrap_or_default();
 
+        let more = facts::more(self.call.model.as_ref(), operation, &headers, target.as_ref());
+        self.call.facts = self.ok(more).unwrap_or_default();
+
         let (claimed, problem) = credential::read(&headers, target.as_ref());
         self.problem = self.problem.take().or(problem);
         self.call.credential = claimed.credential;

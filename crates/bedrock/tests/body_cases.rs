@@ -42,6 +42,12 @@ fn every_kind_has_a_case() {
         PayloadKind::RetrieveAndGenerate,
         PayloadKind::StartAsyncInvoke,
         PayloadKind::CountTokens,
+        PayloadKind::Harness,
+        PayloadKind::Knowledge,
+        PayloadKind::Flow,
+        PayloadKind::BatchJob,
+        PayloadKind::Guardrail,
+        PayloadKind::AgentTool,
         PayloadKind::Generic,
     ] {
         assert!(cases.iter().any(|case| kind(&case.kind) == plan), "no case of {plan:?}");

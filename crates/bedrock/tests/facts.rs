@@ -135,6 +135,78 @@ fn agents() {
     }
 }
 
+/// What headers and path say that no body does: where the body is opaque, it is all that policy can go by.
+#[test]
+fn facts_of_the_head() {
+    let prompt = "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aprompt%2FABCDEF1234%3A2";
+    let runtime = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A123456789012%3Aruntime%2Fmine";
+    let cases: [(&str, String, &[(&str, &str)], &[(&str, &str)], &str); 6] = [
+        ("bedrock-runtime", format!("/model/{prompt}/converse"), &[], &[("prompt_by_arn", "true")], ""),
+        (
+            "bedrock-agentcore",
+            format!("/runtimes/{runtime}/invocations?accountId=444455556666"),
+            &[
+                ("x-amzn-bedrock-agentcore-runtime-user-id", "jane"),
+                ("mcp-method", "tools/call"),
+                ("mcp-name", "transfer"),
+                ("mcp-session-id", "m1"),
+                ("mcp-protocol-version", "2026-06-18"),
+            ],
+            &[
+                ("runtime_user_id", "jane"),
+                ("mcp_session_id", "m1"),
+                ("mcp_protocol_version", "2026-06-18"),
+                ("mcp_method", "tools/call"),
+                ("mcp_name", "transfer"),
+                ("runtime_account_id", "444455556666"),
+            ],
+            "",
+        ),
+        (
+            "bedrock-agentcore",
+            "/code-interpreters/c/tools/invoke".to_owned(),
+            &[("x-amzn-code-interpreter-session-id", "ci1")],
+            &[],
+            "ci1",
+        ),
+        (
+            "bedrock-agent-runtime",
+            "/agents/A/agentAliases/B/sessions/C/text".to_owned(),
+            &[("x-amz-source-arn", "arn:aws:x"), ("mcp-method", "not here")],
+            &[("source_arn", "arn:aws:x")],
+            "C",
+        ),
+        (
+            "bedrock-runtime",
+            "/model/x/invoke".to_owned(),
+            &[
+                ("x-amzn-bedrock-service-tier", "flex"),
+                ("x-amzn-bedrock-performanceconfig-latency", "optimized"),
+            ],
+            &[("service_tier", "flex"), ("latency", "optimized")],
+            "",
+        ),
+        (
+            "bedrock-runtime",
+            "/model/x/converse".to_owned(),
+            &[("x-amzn-bedrock-service-tier", "flex")],
+            &[],
+            "",
+        ),
+    ];
+    for (service, path, headers, expected, session) in cases {
+        let mut request = Request::new("POST", &host(service), &path);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let call = request.recognise().unwrap_or_else(|r| panic!("{path}: {:?}", r.problem));
+        let found: Vec<(&str, &str)> = call.facts.iter().map(|(name, value)| (*name, &**value)).collect();
+        println!("{path}: {found:?}, session {:?}", call.agent.session);
+        assert_eq!(found, expected, "{path}");
+        assert_eq!(call.agent.session.as_deref().unwrap_or_default(), session, "{path}");
+    }
+}
+
 #[test]
 fn error_shapes() {
     let cases = [

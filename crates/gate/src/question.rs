@@ -5,7 +5,7 @@ use crate::config::Gate;
 use crate::text::{cut, escape};
 use portcullis_bedrock::{
     AgentRef, Body, Call, Credential, CredentialKind, Endpoint, Entrance, Head, ModelKind, ModelRef, Problem,
-    SignatureParts,
+    SignatureParts, ToolResult,
 };
 use portcullis_protocol as protocol;
 use portcullis_protocol::{DecisionRequest, TextFacts, VERSION};
@@ -80,7 +80,8 @@ impl Question {
             }
         };
         let streams = call.operation.is_some_and(|operation| operation.output_stream);
-        let (body, body_model, text) = body_facts(read, call.guardrail, request_metadata, streams);
+        let (body, body_model, text) =
+            body_facts(read, call.guardrail, request_metadata, call.facts, streams);
         let request = DecisionRequest {
             version: VERSION,
             call_id: call_id.as_str().to_owned(),
@@ -152,6 +153,7 @@ fn body_facts(
     read: Read,
     guardrail: Option<(String, Option<String>)>,
     header_metadata: BTreeMap<String, String>,
+    head_facts: Vec<(&'static str, String)>,
     streams: bool,
 ) -> (protocol::BodyFacts, Option<String>, TextFacts) {
     let (body, sha256) = match read {
@@ -160,7 +162,10 @@ fn body_facts(
             (*body, Some(sha256))
         }
         // Nothing of it was read, and whoever goes by text or lists must be able to tell.
-        Read::AtHeaders => (Body { truncated: true, text_truncated: true, ..Body::default() }, None),
+        Read::AtHeaders => (
+            Body { truncated: true, text_truncated: true, result_text_truncated: true, ..Body::default() },
+            None,
+        ),
         Read::Partly(bytes) => (Body { bytes, ..Body::default() }, None),
     };
     // A guardrail in the header is the one that counts where there is one: only operations that read it have it here.
@@ -179,9 +184,14 @@ fn body_facts(
         stream: body.stream || streams,
         tools: body.tools,
         tool_results: body.tool_results,
-        results: Vec::new(),
-        result_bytes: 0,
-        facts: BTreeMap::new(),
+        results: body.results.into_iter().map(result).collect(),
+        result_bytes: body.result_bytes,
+        facts: body
+            .facts
+            .into_iter()
+            .chain(head_facts)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         guardrail,
         guardrail_version,
         request_metadata,
@@ -190,7 +200,18 @@ fn body_facts(
         text: None,
         truncated: body.truncated,
     };
-    (facts, body.model, TextFacts { text: body.text, truncated: body.text_truncated, ..TextFacts::default() })
+    let text = TextFacts {
+        text: body.text,
+        truncated: body.text_truncated,
+        tool_results: body.result_text,
+        tool_results_truncated: body.result_text_truncated,
+    };
+    (facts, body.model, text)
+}
+
+fn result(result: ToolResult) -> protocol::ToolResultFacts {
+    let ToolResult { id, name, bytes, error } = result;
+    protocol::ToolResultFacts { id, name, bytes, error }
 }
 
 fn signing(parts: SignatureParts, read: &Read) -> protocol::Signing {

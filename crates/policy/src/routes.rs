@@ -122,17 +122,17 @@ fn has_max_tokens(call: &Call) -> bool {
         OPERATIONS.iter().find(|known| known.name == call.operation && known.service == call.service);
     let Some(operation) = operation else { return false };
     match operation.body {
-        BodyPlan::Json(payload) | BodyPlan::RequiredJson(payload) => match payload {
+        BodyPlan::Json(payload) | BodyPlan::RequiredJson(payload) => matches!(
+            payload,
             PayloadKind::Converse
-            | PayloadKind::InvokeModel
-            | PayloadKind::OpenAiChat
-            | PayloadKind::OpenAiResponses
-            | PayloadKind::AnthropicMessages
-            | PayloadKind::InvokeInlineAgent
-            | PayloadKind::RetrieveAndGenerate
-            | PayloadKind::StartAsyncInvoke => true,
-            PayloadKind::InvokeAgent | PayloadKind::CountTokens | PayloadKind::Generic => false,
-        },
+                | PayloadKind::InvokeModel
+                | PayloadKind::OpenAiChat
+                | PayloadKind::OpenAiResponses
+                | PayloadKind::AnthropicMessages
+                | PayloadKind::InvokeInlineAgent
+                | PayloadKind::RetrieveAndGenerate
+                | PayloadKind::StartAsyncInvoke
+        ),
         // A bidirectional stream is decided before it says anything.
         BodyPlan::AtHeaders => true,
         BodyPlan::Opaque => false,

@@ -3,7 +3,9 @@
 use super::facts::Facts;
 use super::flaw::Flaw;
 use super::path::Path;
-use super::shape::{Means, Node};
+use super::results::Results;
+use super::shape::{Fact, Means, Node, Part, Says};
+use super::tee::Tee;
 use super::tokenizer::{Container, Literal, Sink};
 use super::value::{Ended, Value};
 
@@ -12,7 +14,9 @@ use super::value::{Ended, Value};
 pub(super) struct Interpreter {
     pub(super) path: Path,
     value: Value,
+    tee: Tee,
     tool: Option<Tool>,
+    results: Results,
 }
 
 /// A tool on offer whose object is open.
@@ -25,7 +29,13 @@ struct Tool {
 
 impl Interpreter {
     pub(super) fn new(root: &'static Node) -> Self {
-        Interpreter { path: Path::new(root), value: Value::default(), tool: None }
+        Interpreter {
+            path: Path::new(root),
+            value: Value::default(),
+            tee: Tee::default(),
+            tool: None,
+            results: Results::default(),
+        }
     }
 }
 
@@ -37,14 +47,15 @@ pub(super) struct Reading<'a> {
 
 impl Sink for Reading<'_> {
     fn open(&mut self, container: Container) -> Result<(), Flaw> {
-        let Interpreter { path, tool, .. } = &mut *self.interpreter;
-        if path.depth() == 0 && container != Container::Object {
+        if self.interpreter.path.depth() == 0 && container != Container::Object {
             return Err(Flaw::NotAnObject);
         }
-        let node = path.value();
+        let node = self.value(Some(container));
+        let Interpreter { path, tool, results, .. } = &mut *self.interpreter;
         path.open(container, node);
         match (container, node.means) {
-            (Container::Object, Means::ToolResult) => self.facts.tool_result(),
+            (Container::Object, Means::ToolResult) => results.open(path.depth(), true, self.facts),
+            (Container::Object, Means::Turn) => results.open(path.depth(), false, self.facts),
             (Container::Object, Means::Tool) => {
                 *tool = Some(Tool { depth: path.depth(), named: false, kind: None });
             }
@@ -54,49 +65,60 @@ impl Sink for Reading<'_> {
     }
 
     fn close(&mut self) -> Result<(), Flaw> {
-        let Interpreter { path, tool, .. } = &mut *self.interpreter;
+        let Interpreter { path, tool, results, .. } = &mut *self.interpreter;
         if let Some(ended) = tool.take_if(|tool| tool.depth == path.depth())
             && let (false, Some(kind)) = (ended.named, ended.kind)
         {
             self.facts.tool(kind)?;
         }
+        results.close(path.depth(), self.facts);
         path.close()
     }
 
     fn key_open(&mut self) -> Result<(), Flaw> {
         self.interpreter.path.key_open();
+        self.interpreter.results.weigh(3);
         Ok(())
     }
 
     fn key_part(&mut self, part: &[u8]) -> Result<(), Flaw> {
+        self.interpreter.results.weigh(part.len());
         self.interpreter.path.key_part(part)
     }
 
     fn key_close(&mut self) -> Result<(), Flaw> {
-        self.interpreter.path.key_close()
+        let path = &mut self.interpreter.path;
+        if let Some(Says::Fact(name, Fact::Keys)) = path.top().map(|frame| frame.node.says) {
+            self.facts.note(name, path.name());
+        }
+        path.key_close()
     }
 
     fn string_open(&mut self) -> Result<(), Flaw> {
         let (node, is_text) = self.scalar()?;
+        self.interpreter.results.weigh(2);
         self.interpreter.value.open(node.means, is_text);
         Ok(())
     }
 
     fn string_part(&mut self, part: &[u8]) -> Result<(), Flaw> {
+        self.interpreter.results.weigh(part.len());
+        self.interpreter.tee.part(part);
         self.interpreter.value.part(part, self.facts)
     }
 
     fn string_close(&mut self) -> Result<(), Flaw> {
         match self.interpreter.value.close(self.facts)? {
-            Ended::Text => Ok(()),
+            Ended::Text => {}
             Ended::Binary => {
                 if let Some(frame) = self.interpreter.path.top() {
                     frame.skipped_binary = true;
                 }
-                Ok(())
             }
-            Ended::Collected => self.collected(),
+            Ended::Collected => self.collected()?,
         }
+        self.said();
+        Ok(())
     }
 
     fn number_open(&mut self) -> Result<(), Flaw> {
@@ -106,6 +128,8 @@ impl Sink for Reading<'_> {
     }
 
     fn number_part(&mut self, part: &[u8]) -> Result<(), Flaw> {
+        self.interpreter.results.weigh(part.len());
+        self.interpreter.tee.part(part);
         self.interpreter.value.number_part(part);
         Ok(())
     }
@@ -117,28 +141,64 @@ impl Sink for Reading<'_> {
             (Means::Answers, Some(answers)) => self.facts.answers(answers),
             _ => {}
         }
+        self.said();
         Ok(())
     }
 
     fn literal(&mut self, literal: Literal) -> Result<(), Flaw> {
         let (node, _) = self.scalar()?;
         self.facts.body.stream |= node.means == Means::Stream && literal == Literal::True;
+        self.interpreter.results.weigh(literal.word().len());
+        if literal == Literal::Null {
+            self.interpreter.tee.forget();
+        }
+        self.interpreter.tee.part(literal.word());
+        self.said();
         Ok(())
     }
 }
 
 impl Reading<'_> {
+    /// Begins a value: its place. `None` is a scalar.
+    fn value(&mut self, container: Option<Container>) -> &'static Node {
+        let Interpreter { path, results, .. } = &mut *self.interpreter;
+        let node = path.value();
+        // Its brackets, and the comma before it.
+        results.weigh(if container.is_some() { 2 } else { 0 } + usize::from(path.follows()));
+        match node.says {
+            Says::Fact(name, Fact::Count) if container != Some(Container::Array) => self.facts.add(name, 1),
+            Says::Fact(name, Fact::Presence) if container.is_some() => self.facts.note(name, b"true"),
+            Says::Result(Part::Content) => results.content(path.depth(), container.is_some()),
+            _ => {}
+        }
+        node
+    }
+
     /// Begins a scalar: what it means, and whether its object says `"type": "text"`.
     fn scalar(&mut self) -> Result<(&'static Node, bool), Flaw> {
-        let path = &mut self.interpreter.path;
-        let node = path.value();
-        let frame = path.top().ok_or(Flaw::NotAnObject)?;
+        let node = self.value(None);
+        self.interpreter.tee.open(node.says);
+        let frame = self.interpreter.path.top().ok_or(Flaw::NotAnObject)?;
         Ok((node, frame.says_text))
+    }
+
+    /// Ends a scalar: what it says besides.
+    fn said(&mut self) {
+        let Interpreter { path, tee, results, .. } = &mut *self.interpreter;
+        match tee.take() {
+            Says::Nothing => {}
+            Says::Fact(name, Fact::Value) => self.facts.note(name, tee.text()),
+            Says::Fact(name, Fact::Presence) => self.facts.note(name, b"true"),
+            Says::Fact(name, Fact::Bytes) => self.facts.add(name, tee.len()),
+            Says::Fact(_, Fact::Keys | Fact::Count) => {}
+            Says::Result(Part::Invocation) => self.facts.invocation(tee.text()),
+            Says::Result(part) => results.part(part, path.depth(), tee.text()),
+        }
     }
 
     /// A collected string ended.
     fn collected(&mut self) -> Result<(), Flaw> {
-        let Interpreter { path, value, tool } = &mut *self.interpreter;
+        let Interpreter { path, value, tool, results, .. } = &mut *self.interpreter;
         let facts = &mut *self.facts;
         match value.means() {
             Means::Model => return facts.model(value.to_text()),
@@ -170,12 +230,20 @@ impl Reading<'_> {
                 None => value.become_text(facts),
             },
             Means::Stream if value.collected() == b"true" => facts.body.stream = true,
-            Means::Role if value.collected() == b"tool" => facts.tool_result(),
-            Means::Type if brings_tool_result(value.collected()) => facts.tool_result(),
+            // `function` is the older name of the role.
+            Means::Role if matches!(value.collected(), b"tool" | b"function") => {
+                results.is(path.depth(), true);
+            }
+            Means::Role if value.collected().iter().all(u8::is_ascii_graphic) => {
+                results.is(path.depth(), false);
+            }
+            Means::Type if brings_tool_result(value.collected()) => results.is(path.depth(), true),
             Means::Type if value.collected() == b"text" => {
                 if let Some(frame) = path.top() {
                     frame.says_text = true;
-                    facts.body.text_truncated |= frame.skipped_binary;
+                    if frame.skipped_binary {
+                        facts.lost_text();
+                    }
                 }
             }
             _ => {

@@ -16,9 +16,11 @@ pub(crate) mod flaw;
 pub(crate) mod interpreter;
 mod nested;
 mod path;
+mod results;
 mod scan;
 mod shape;
 mod tables;
+mod tee;
 pub(crate) mod tokenizer;
 mod value;
 
@@ -67,6 +69,18 @@ pub enum PayloadKind {
     StartAsyncInvoke,
     /// CountTokens: a Converse or InvokeModel body within.
     CountTokens,
+    /// InvokeHarness: model, tools and messages in the body.
+    Harness,
+    /// Retrieve, AgenticRetrieveStream, GenerateQuery, Rerank.
+    Knowledge,
+    /// InvokeFlow, StartFlowExecution.
+    Flow,
+    /// CreateModelInvocationJob: the prompts are in S3.
+    BatchJob,
+    /// ApplyGuardrail, InvokeGuardrailChecks.
+    Guardrail,
+    /// The tools of AgentCore: code interpreter, browser, commands, web search.
+    AgentTool,
     /// Any other JSON: every string value counts as text; `modelId`, `foundationModel`, `modelArn` name the model.
     Generic,
 }
@@ -108,6 +122,12 @@ pub struct Body {
     pub tools: Vec<String>,
     /// Number of tool results sent back.
     pub tool_results: u32,
+    /// The newest 64 of them, in document order.
+    pub results: Vec<ToolResult>,
+    /// Bytes of all of them together.
+    pub result_bytes: u64,
+    /// What else the body says, by a name of ours; see `tables`. Values of at most 2,048 bytes.
+    pub facts: BTreeMap<&'static str, String>,
     /// Guardrail id or ARN.
     pub guardrail: Option<String>,
     /// Guardrail version.
@@ -125,8 +145,25 @@ pub struct Body {
     /// Text is missing: the cap cut it, it stood where binary is expected, or the body is of a form that is not read
     /// ([`BodyPlan::Opaque`], and not empty).
     pub text_truncated: bool,
+    /// The part of the text that stands in tool results, with a cap of its own.
+    pub result_text: String,
+    /// Text is missing there.
+    pub result_text_truncated: bool,
     /// The cap cut a list.
     pub truncated: bool,
+}
+
+/// A tool result that is sent back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToolResult {
+    /// The id of the tool call that it answers, cut to 256 bytes.
+    pub id: Option<String>,
+    /// The tool, where the result names it: a function, or `METHOD /path` of an API operation. Cut to 256 bytes.
+    pub name: Option<String>,
+    /// Bytes of its content as JSON, without white space and escapes.
+    pub bytes: u64,
+    /// The caller says that the tool failed.
+    pub error: bool,
 }
 
 /// Reads a body slice by slice: hash, count and JSON facts, in bounded memory.
@@ -222,7 +259,9 @@ impl Extractor {
             }
         }
         // A payload that nobody reads may be all text (InvokeAgentRuntime): it must not pass for none.
-        self.facts.body.text_truncated |= self.json.is_none() && self.facts.body.bytes > 0;
+        let unread = self.json.is_none() && self.facts.body.bytes > 0;
+        self.facts.body.text_truncated |= unread;
+        self.facts.body.result_text_truncated |= unread;
         Ok(self.so_far())
     }
 

@@ -74,6 +74,11 @@ impl Path {
         }
     }
 
+    /// Another value came before this one in its container.
+    pub(super) fn follows(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.index > 1)
+    }
+
     pub(super) fn open(&mut self, container: Container, node: &'static Node) {
         self.frames.push(Frame {
             node,

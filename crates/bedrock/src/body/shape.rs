@@ -7,6 +7,8 @@
 pub(super) struct Node {
     /// What a value here means.
     pub(super) means: Means,
+    /// What it says besides, whatever it means.
+    pub(super) says: Says,
     /// Members with a place of their own, in groups so that places can share some.
     pub(super) members: &'static [Members],
     /// The place of every other member.
@@ -24,11 +26,58 @@ impl Node {
     }
 }
 
+/// What a value says besides its meaning: a text can be a fact, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Says {
+    /// Nothing.
+    Nothing,
+    /// A fact of this name.
+    Fact(&'static str, Fact),
+    /// Something about the tool result that encloses it.
+    Result(Part),
+}
+
+/// What of a value is the fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fact {
+    /// The value itself; several different ones are joined by commas.
+    Value,
+    /// How long its strings are, together, in bytes after unescaping.
+    Bytes,
+    /// The names of its members.
+    Keys,
+    /// That there is one.
+    Presence,
+    /// How many there are: elements of a list.
+    Count,
+}
+
+/// A part of a tool result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The id of the call that it answers.
+    Id,
+    /// The tool's name, or the path of an API operation.
+    Name,
+    /// The HTTP method of an API operation.
+    Method,
+    /// A word or switch that can say that the tool failed.
+    Failure,
+    /// An HTTP status.
+    Status,
+    /// What the tool answered.
+    Content,
+    /// The id of all results of the body that have none of their own.
+    Invocation,
+}
+
 /// What a value means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Means {
     /// Text for the model. The rule for every string that no table speaks of.
     Text,
+    /// The same; an object here may turn out to be a tool result, by its `role` or `type`.
+    Turn,
     /// An identifier or enumeration: not text, unless it is long or has white space.
     Word,
     /// Base64 or a `data:` URL: skipped, unless it is not.

@@ -5,8 +5,10 @@
 //! parameters" pages of the Bedrock user guide). A new member of a new model family is text until a line here says
 //! otherwise, never nothing.
 
+mod operations;
+
 use super::PayloadKind;
-use super::shape::{Means, Members, Node};
+use super::shape::{Fact, Means, Members, Node, Part, Says};
 
 /// The grammar of a kind of body.
 pub(super) fn root(kind: PayloadKind) -> &'static Node {
@@ -21,24 +23,45 @@ pub(super) fn root(kind: PayloadKind) -> &'static Node {
         PayloadKind::RetrieveAndGenerate => &RETRIEVE_AND_GENERATE,
         PayloadKind::StartAsyncInvoke => &START_ASYNC_INVOKE,
         PayloadKind::CountTokens => &COUNT_TOKENS,
+        PayloadKind::Harness => &operations::HARNESS,
+        PayloadKind::Knowledge => &operations::KNOWLEDGE,
+        PayloadKind::Flow => &operations::FLOW,
+        PayloadKind::BatchJob => &operations::BATCH_JOB,
+        PayloadKind::Guardrail => &operations::GUARDRAIL_CHECK,
+        PayloadKind::AgentTool => &operations::AGENT_TOOL,
         PayloadKind::Generic => &GENERIC,
     }
 }
 
 const fn leaf(means: Means) -> Node {
-    Node { means, members: &[], other: &TEXT }
+    place(means, &[])
 }
 
 const fn place(means: Means, members: &'static [Members]) -> Node {
-    Node { means, members, other: &TEXT }
+    Node { means, says: Says::Nothing, members, other: &TEXT }
 }
 
 const fn object(members: &'static [Members]) -> Node {
     place(Means::Text, members)
 }
 
+/// A value that is a fact besides.
+const fn fact(means: Means, name: &'static str) -> Node {
+    says(leaf(means), name, Fact::Value)
+}
+
+/// A place that says a fact besides.
+const fn says(node: Node, name: &'static str, fact: Fact) -> Node {
+    Node { says: Says::Fact(name, fact), ..node }
+}
+
+/// A part of a tool result.
+const fn part(node: Node, part: Part) -> Node {
+    Node { says: Says::Result(part), ..node }
+}
+
 static TEXT: Node = leaf(Means::Text);
-static WORD: Node = Node { means: Means::Word, members: &[], other: &WORD };
+static WORD: Node = Node { other: &WORD, ..place(Means::Word, &[]) };
 static BINARY: Node = leaf(Means::Binary);
 static ROLE: Node = leaf(Means::Role);
 static TYPE: Node = leaf(Means::Type);
@@ -47,7 +70,10 @@ static ANY_MODEL: Node = leaf(Means::AnyModel);
 static OTHER_MODEL: Node = leaf(Means::OtherModel);
 static TOOL_NAME: Node = leaf(Means::ToolName);
 static TOOL_TYPE: Node = leaf(Means::ToolType);
-static TOOL_RESULT: Node = leaf(Means::ToolResult);
+static RESULT_ID: Node = part(leaf(Means::Word), Part::Id);
+static RESULT_NAME: Node = part(leaf(Means::Text), Part::Name);
+static RESULT_FAILURE: Node = part(leaf(Means::Word), Part::Failure);
+static RESULT_CONTENT: Node = part(leaf(Means::Text), Part::Content);
 static MAX_TOKENS: Node = leaf(Means::MaxTokens);
 static ANSWERS: Node = leaf(Means::Answers);
 static STREAM: Node = leaf(Means::Stream);
@@ -55,9 +81,9 @@ static GUARDRAIL_ID: Node = leaf(Means::Guardrail);
 static GUARDRAIL_VERSION: Node = leaf(Means::GuardrailVersion);
 static KNOWLEDGE_BASE: Node = leaf(Means::KnowledgeBase);
 static BASE64_BODY: Node = leaf(Means::Base64Body);
-static METADATA: Node = Node { means: Means::Text, members: &[], other: &METADATA_VALUE };
+static METADATA: Node = Node { other: &METADATA_VALUE, ..place(Means::Text, &[]) };
 static METADATA_VALUE: Node = leaf(Means::Metadata);
-static ATTRIBUTES: Node = Node { means: Means::Text, members: &[], other: &ATTRIBUTE_VALUE };
+static ATTRIBUTES: Node = Node { other: &ATTRIBUTE_VALUE, ..place(Means::Text, &[]) };
 static ATTRIBUTE_VALUE: Node = leaf(Means::Attribute);
 
 /// Both spellings: `guardrailId` (Retrieve, RetrieveAndGenerate) and `guardrailIdentifier` (the rest).
@@ -73,10 +99,12 @@ static GUARDRAIL: Node = object(&[&[
 // means two things among them.
 
 /// A message, a system block, a content block, an input item.
-static TURN: Node = place(Means::Text, &[TURN_MEMBERS]);
+static TURN: Node = place(Means::Turn, &[TURN_MEMBERS]);
+static TURN_CONTENT: Node = part(place(Means::Turn, &[TURN_MEMBERS]), Part::Content);
 static TURN_MEMBERS: Members = &[
     ("role", &ROLE),
-    ("content", &TURN),
+    ("content", &TURN_CONTENT),
+    ("name", &RESULT_NAME),
     ("text", &TEXT),
     ("type", &TYPE),
     ("id", &WORD),
@@ -97,7 +125,8 @@ static TURN_MEMBERS: Members = &[
     ("toolRemoval", &WORD),
     // Anthropic
     ("source", &SOURCE),
-    ("tool_use_id", &WORD),
+    ("tool_use_id", &RESULT_ID),
+    ("is_error", &RESULT_FAILURE),
     ("cache_control", &WORD),
     ("signature", &BINARY),
     ("data", &BINARY), // redacted_thinking
@@ -108,11 +137,11 @@ static TURN_MEMBERS: Members = &[
     ("file_data", &BINARY),
     ("file_id", &WORD),
     ("tool_calls", &TOOL_USE),
-    ("tool_call_id", &WORD),
-    ("call_id", &WORD),
+    ("tool_call_id", &RESULT_ID),
+    ("call_id", &RESULT_ID),
+    ("output", &TURN_CONTENT),
     ("encrypted_content", &BINARY),
-    // Cohere
-    ("tool_results", &TOOL_RESULT),
+    ("tool_results", &COHERE_RESULT),
 ];
 
 static MEDIA: Node = object(&[&[("format", &WORD), ("source", &SOURCE)]]);
@@ -146,8 +175,11 @@ static TOOL_USE: Node = object(&[&[
 static TOOL_CALL_FUNCTION: Node = object(&[&[("name", &WORD)]]);
 static TURN_TOOL_RESULT: Node = place(
     Means::ToolResult,
-    &[&[("toolUseId", &WORD), ("status", &WORD), ("type", &WORD), ("content", &TURN)]],
+    &[&[("toolUseId", &RESULT_ID), ("status", &RESULT_FAILURE), ("type", &WORD), ("content", &TURN_CONTENT)]],
 );
+static COHERE_RESULT: Node =
+    place(Means::ToolResult, &[&[("call", &COHERE_CALL), ("outputs", &RESULT_CONTENT)]]);
+static COHERE_CALL: Node = object(&[&[("name", &RESULT_NAME)]]);
 static GUARD_CONTENT: Node = object(&[&[("text", &GUARD_TEXT), ("image", &MEDIA)]]);
 static GUARD_TEXT: Node = object(&[&[("qualifiers", &WORD)]]);
 static REASONING: Node = object(&[&[("reasoningText", &REASONING_TEXT), ("redactedContent", &BINARY)]]);
@@ -184,9 +216,16 @@ static CONVERSE_MEMBERS: Members = &[
     ("additionalModelRequestFields", &INVOKE_MODEL),
     ("additionalModelResponseFieldPaths", &WORD),
     ("requestMetadata", &METADATA),
-    ("performanceConfig", &WORD),
-    ("serviceTier", &WORD),
+    ("performanceConfig", &PERFORMANCE),
+    ("serviceTier", &SERVICE_TIER),
+    // What goes into a prompt that is kept at AWS.
+    ("promptVariables", &PROMPT_VARIABLES),
 ];
+static PERFORMANCE: Node =
+    Node { other: &WORD, ..place(Means::Word, &[&[("latency", &fact(Means::Word, "latency"))]]) };
+static SERVICE_TIER: Node =
+    Node { other: &WORD, ..place(Means::Word, &[&[("type", &fact(Means::Word, "service_tier"))]]) };
+static PROMPT_VARIABLES: Node = says(leaf(Means::Text), "prompt_variables", Fact::Keys);
 /// Converse has one name for it; AWS passes over the others, so a call that has only those bounds nothing.
 static CONVERSE_INFERENCE: Node = object(&[&[("maxTokens", &MAX_TOKENS), ("stopSequences", &WORD)]]);
 /// `inferenceConfig` (Nova), `textGenerationConfig` (Titan), `textInferenceConfig` (agent-runtime) …
@@ -221,7 +260,9 @@ static FAMILIES: Members = &[
     ("input", &TURN),
     ("inputs", &TURN),
     ("chat_history", &TURN),
-    ("tool_results", &TOOL_RESULT),
+    ("tool_results", &COHERE_RESULT),
+    // A prompt that is kept at the provider (OpenAI responses); a string elsewhere.
+    ("prompt", &PROMPT),
     // Tools
     ("tools", &TOOL),
     ("functions", &TOOL),
@@ -236,7 +277,8 @@ static FAMILIES: Members = &[
     ("num_generations", &ANSWERS), // Cohere
     ("numResults", &ANSWERS),      // AI21
     ("anthropic_version", &WORD),
-    ("anthropic_beta", &WORD),
+    ("anthropic_beta", &fact(Means::Word, "anthropic_beta")),
+    ("mcp_servers", &MCP_SERVERS),
     ("thinking", &WORD),
     ("schemaVersion", &WORD),
     ("taskType", &WORD),
@@ -245,8 +287,8 @@ static FAMILIES: Members = &[
     ("embedding_types", &WORD),
     ("truncate", &WORD),
     ("reasoning_effort", &WORD),
-    ("service_tier", &WORD),
-    ("previous_response_id", &WORD),
+    ("service_tier", &fact(Means::Word, "service_tier")),
+    ("previous_response_id", &fact(Means::Word, "previous_response_id")),
     ("amazon-bedrock-guardrailConfig", &WORD),
     // Images
     ("inputImage", &BINARY),
@@ -268,6 +310,13 @@ static FAMILIES: Members = &[
     ("textToVideoParams", &IMAGE_TASK),
     ("mediaSource", &SOURCE),
 ];
+static PROMPT: Node = object(&[&[
+    ("id", &fact(Means::Word, "prompt_id")),
+    ("version", &WORD),
+    ("variables", &PROMPT_VARIABLES),
+]]);
+static MCP_SERVERS: Node =
+    object(&[&[("url", &fact(Means::Text, "mcp_servers")), ("type", &WORD), ("authorization_token", &WORD)]]);
 /// Titan Image, Nova Canvas, Nova Reel.
 static IMAGE_TASK: Node = object(&[&[
     ("image", &BINARY),
@@ -287,41 +336,71 @@ static START_ASYNC_INVOKE: Node = object(&[&[
     ("modelId", &MODEL),
     ("modelInput", &INVOKE_MODEL),
     ("clientRequestToken", &WORD),
-    ("outputDataConfig", &WORD),
+    ("outputDataConfig", &ASYNC_OUTPUT),
+]]);
+static ASYNC_OUTPUT: Node = object(&[&[("s3OutputDataConfig", &ASYNC_OUTPUT_S3)]]);
+static ASYNC_OUTPUT_S3: Node = object(&[&[
+    ("s3Uri", &fact(Means::Word, "output_s3")),
+    ("bucketOwner", &fact(Means::Word, "output_bucket_owner")),
+    ("kmsKeyId", &WORD),
 ]]);
 
 static COUNT_TOKENS: Node = object(&[&[("input", &COUNT_TOKENS_INPUT)]]);
-static COUNT_TOKENS_INPUT: Node =
-    object(&[&[("converse", &CONVERSE), ("invokeModel", &COUNT_TOKENS_INVOKE_MODEL)]]);
+static COUNT_TOKENS_INPUT: Node = says(
+    object(&[&[("converse", &CONVERSE), ("invokeModel", &COUNT_TOKENS_INVOKE_MODEL)]]),
+    "counted_as",
+    Fact::Keys,
+);
 static COUNT_TOKENS_INVOKE_MODEL: Node = object(&[&[("body", &BASE64_BODY)]]);
 
 // --- Agents and knowledge bases.
 
 static INVOKE_AGENT: Node = object(&[&[
     ("sessionState", &SESSION_STATE),
-    ("memoryId", &WORD),
+    ("memoryId", &fact(Means::Word, "memory_id")),
+    ("enableTrace", &ENABLE_TRACE),
+    ("endSession", &END_SESSION),
     ("bedrockModelConfigurations", &WORD),
     ("promptCreationConfigurations", &WORD),
     ("streamingConfigurations", &WORD),
 ]]);
+static ENABLE_TRACE: Node = fact(Means::Text, "enable_trace");
+static END_SESSION: Node = fact(Means::Text, "end_session");
 /// `sessionAttributes` go to the Lambda functions only: facts, not text. `promptSessionAttributes` go into the prompt:
 /// text, not facts.
 static SESSION_STATE: Node = object(&[&[
     ("sessionAttributes", &ATTRIBUTES),
-    ("returnControlInvocationResults", &TOOL_RESULT),
-    ("invocationId", &WORD),
+    ("promptSessionAttributes", &PROMPT_ATTRIBUTES),
+    ("returnControlInvocationResults", &RETURNED),
+    ("invocationId", &part(leaf(Means::Word), Part::Invocation)),
     ("files", &FILE),
     ("conversationHistory", &CONVERSE),
     ("knowledgeBaseConfigurations", &KNOWLEDGE_BASES),
 ]]);
+static PROMPT_ATTRIBUTES: Node = says(leaf(Means::Text), "prompt_session_attributes", Fact::Keys);
+static RETURNED: Node = object(&[&[("functionResult", &AGENT_RESULT), ("apiResult", &AGENT_RESULT)]]);
+static AGENT_RESULT: Node = place(
+    Means::ToolResult,
+    &[&[
+        ("function", &RESULT_NAME),
+        ("apiPath", &RESULT_NAME),
+        ("httpMethod", &part(leaf(Means::Text), Part::Method)),
+        ("responseState", &part(leaf(Means::Text), Part::Failure)),
+        ("httpStatusCode", &part(leaf(Means::Text), Part::Status)),
+        ("responseBody", &RESULT_CONTENT),
+    ]],
+);
 static FILE: Node = object(&[&[("source", &SOURCE), ("useCase", &WORD)]]);
 static KNOWLEDGE_BASES: Node =
     object(&[&[("knowledgeBaseId", &KNOWLEDGE_BASE), ("retrievalConfiguration", &RETRIEVAL)]]);
 /// Filters are values that a caller chooses, so text; the reranker is a model.
 static RETRIEVAL: Node = Node {
-    means: Means::Text,
-    members: &[&[("modelArn", &OTHER_MODEL), ("overrideSearchType", &WORD)]],
     other: &RETRIEVAL,
+    ..object(&[&[
+        ("modelArn", &OTHER_MODEL),
+        ("overrideSearchType", &fact(Means::Word, "search_type")),
+        ("numberOfResults", &fact(Means::Text, "number_of_results")),
+    ]])
 };
 
 static INLINE_AGENT: Node = object(&[
@@ -329,6 +408,12 @@ static INLINE_AGENT: Node = object(&[
         ("foundationModel", &MODEL),
         ("guardrailConfiguration", &GUARDRAIL),
         ("inlineSessionState", &SESSION_STATE),
+        ("agentName", &fact(Means::Text, "agent_name")),
+        ("instruction", &says(leaf(Means::Text), "instruction_bytes", Fact::Bytes)),
+        ("orchestrationType", &fact(Means::Word, "orchestration_type")),
+        ("agentCollaboration", &fact(Means::Word, "agent_collaboration")),
+        ("enableTrace", &ENABLE_TRACE),
+        ("endSession", &END_SESSION),
         ("collaborators", &COLLABORATOR),
         ("collaboratorConfigurations", &COLLABORATION),
         ("bedrockModelConfigurations", &WORD),
@@ -338,10 +423,21 @@ static INLINE_AGENT: Node = object(&[
     AGENT_MEMBERS,
 ]);
 /// A collaborator is an agent of its own; its model is a further one, its guardrail is not the call's.
-static COLLABORATOR: Node =
-    object(&[&[("foundationModel", &OTHER_MODEL), ("guardrailConfiguration", &WORD)], AGENT_MEMBERS]);
-static COLLABORATION: Node =
-    object(&[&[("agentAliasArn", &WORD), ("collaboratorName", &WORD), ("relayConversationHistory", &WORD)]]);
+static COLLABORATOR: Node = object(&[COLLABORATOR_MEMBERS, AGENT_MEMBERS]);
+static COLLABORATOR_MEMBERS: Members = &[
+    ("foundationModel", &OTHER_MODEL),
+    ("guardrailConfiguration", &COLLABORATOR_GUARDRAIL),
+    ("agentName", &fact(Means::Text, "collaborators")),
+];
+static COLLABORATOR_GUARDRAIL: Node = Node {
+    other: &WORD,
+    ..place(Means::Word, &[&[("guardrailIdentifier", &fact(Means::Word, "other_guardrails"))]])
+};
+static COLLABORATION: Node = object(&[&[
+    ("agentAliasArn", &fact(Means::Word, "agents")),
+    ("collaboratorName", &fact(Means::Word, "collaborators")),
+    ("relayConversationHistory", &WORD),
+]]);
 static AGENT_MEMBERS: Members = &[
     ("actionGroups", &ACTION_GROUP),
     ("knowledgeBases", &KNOWLEDGE_BASES),
@@ -349,18 +445,38 @@ static AGENT_MEMBERS: Members = &[
     ("customerEncryptionKeyArn", &WORD),
     ("agentCollaboration", &WORD),
     ("orchestrationType", &WORD),
-    ("customOrchestration", &WORD),
+    ("customOrchestration", &CUSTOM_ORCHESTRATION),
 ];
+static CUSTOM_ORCHESTRATION: Node =
+    Node { other: &WORD, ..place(Means::Word, &[&[("executor", &EXECUTOR)]]) };
+/// Who makes the calls: a Lambda function, or the caller (`RETURN_CONTROL`).
+static EXECUTOR: Node = Node {
+    other: &WORD,
+    ..place(
+        Means::Word,
+        &[&[("lambda", &fact(Means::Word, "executors")), ("customControl", &fact(Means::Word, "executors"))]],
+    )
+};
+static API_SCHEMA: Node = object(&[&[("s3", &API_SCHEMA_S3)]]);
+static API_SCHEMA_S3: Node = object(&[&[("s3BucketName", &S3_BUCKET)]]);
+static S3_BUCKET: Node = fact(Means::Text, "s3_buckets");
 /// Its name and its functions' names are tools; the operations of an OpenAPI schema are text, not taken apart.
 static ACTION_GROUP: Node = object(&[&[
-    ("actionGroupName", &TOOL_NAME),
+    ("actionGroupName", &fact(Means::ToolName, "action_groups")),
     ("functionSchema", &FUNCTIONS),
-    ("actionGroupExecutor", &WORD),
+    ("actionGroupExecutor", &EXECUTOR),
+    ("apiSchema", &API_SCHEMA),
     ("parentActionGroupSignature", &TOOL_NAME),
 ]]);
 static FUNCTIONS: Node = object(&[&[("functions", &NAMED_TOOL)]]);
-static PROMPT_OVERRIDE: Node =
-    object(&[&[("promptConfigurations", &PROMPT_CONFIGURATION), ("overrideLambda", &WORD)]]);
+static PROMPT_OVERRIDE: Node = says(
+    object(&[&[
+        ("promptConfigurations", &PROMPT_CONFIGURATION),
+        ("overrideLambda", &fact(Means::Word, "override_lambda")),
+    ]]),
+    "prompt_overrides",
+    Fact::Presence,
+);
 static PROMPT_CONFIGURATION: Node = object(&[&[
     ("foundationModel", &OTHER_MODEL),
     ("inferenceConfiguration", &INFERENCE),
@@ -373,11 +489,13 @@ static PROMPT_CONFIGURATION: Node = object(&[&[
 
 static RETRIEVE_AND_GENERATE: Node = object(&[&[
     ("retrieveAndGenerateConfiguration", &RAG),
-    ("sessionId", &WORD),
+    ("sessionId", &fact(Means::Word, "session_id")),
+    ("userContext", &USER_CONTEXT),
     ("sessionConfiguration", &WORD),
 ]]);
+static USER_CONTEXT: Node = object(&[&[("userId", &fact(Means::Text, "user_id"))]]);
 static RAG: Node = object(&[&[
-    ("type", &WORD),
+    ("type", &fact(Means::Word, "retrieval_type")),
     ("knowledgeBaseConfiguration", &RAG_KNOWLEDGE_BASE),
     ("externalSourcesConfiguration", &RAG_EXTERNAL),
 ]]);
@@ -400,12 +518,12 @@ static GENERATION: Node = object(&[&[
 
 // --- Everything else: models, tokens and binary by their names at any depth, the guardrail at the top.
 
-static GENERIC: Node = Node {
-    means: Means::Text,
-    members: &[&[("guardrailConfiguration", &GUARDRAIL)], GENERIC_MEMBERS],
-    other: &GENERIC_BELOW,
-};
-static GENERIC_BELOW: Node = Node { means: Means::Text, members: &[GENERIC_MEMBERS], other: &GENERIC_BELOW };
+static GENERIC: Node = generic(&[&[("guardrailConfiguration", &GUARDRAIL)], GENERIC_MEMBERS]);
+/// A place of an operation whose other members are read by their names.
+const fn generic(members: &'static [Members]) -> Node {
+    Node { other: &GENERIC_BELOW, ..object(members) }
+}
+static GENERIC_BELOW: Node = Node { other: &GENERIC_BELOW, ..place(Means::Text, &[GENERIC_MEMBERS]) };
 static GENERIC_MEMBERS: Members = &[
     ("modelId", &ANY_MODEL),
     ("modelArn", &ANY_MODEL),
@@ -421,6 +539,10 @@ static GENERIC_MEMBERS: Members = &[
     ("copyFrom", &ANY_MODEL),
     ("embeddingModelArn", &ANY_MODEL),
     ("knowledgeBaseId", &KNOWLEDGE_BASE),
+    ("knowledgeBaseArn", &KNOWLEDGE_BASE),
+    ("agentAliasArn", &fact(Means::Text, "agents")),
+    ("roleArn", &fact(Means::Text, "role_arn")),
+    ("s3BucketName", &S3_BUCKET),
     ("maxTokens", &MAX_TOKENS),
     ("bytes", &BINARY),
     ("data", &BINARY),

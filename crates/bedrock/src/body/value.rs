@@ -79,7 +79,7 @@ impl Value {
         self.first = true;
         self.s3 = Some(0);
         self.mode = match means {
-            Means::Text | Means::Tool | Means::ToolResult => Mode::Text,
+            Means::Text | Means::Turn | Means::Tool | Means::ToolResult => Mode::Text,
             Means::Binary if is_text => Mode::Text,
             Means::Base64Body => {
                 self.nested = Some(Box::default());
@@ -216,7 +216,7 @@ impl Value {
     fn binary(&mut self, part: &[u8], facts: &mut Facts) {
         if !is_base64(part) {
             self.become_text(facts);
-            facts.body.text_truncated = true;
+            facts.lost_text();
             self.mode = Mode::BrokenBinary;
         }
     }

@@ -6,7 +6,7 @@ use crate::call::{AgentRef, ApiShape, Head, Problem, ProblemCode};
 use crate::credential::{Signature, SignatureParts};
 use crate::endpoint::Endpoint;
 use crate::headers::Headers;
-use crate::model::ModelRef;
+use crate::model::{ModelKind, ModelRef};
 use crate::operation::{Operation, service};
 use crate::path::{Target, decode};
 use std::borrow::Cow;
@@ -137,9 +137,43 @@ pub(super) fn agent(
             agent.id = agent.id.or(harness);
             agent.alias = one(target, "qualifier")?;
         }
-        agent.session = headers.runtime_session.map(str::to_owned).or(agent.session);
+        let session = headers.runtime_session.or(headers.tool_session);
+        agent.session = session.map(str::to_owned).or(agent.session);
     }
     Ok(agent)
+}
+
+/// What else the head says, where the operation reads it there.
+pub(super) fn more(
+    model: Option<&ModelRef>,
+    operation: Option<&Operation>,
+    headers: &Headers<'_>,
+    target: Option<&Target<'_>>,
+) -> Result<Vec<(&'static str, String)>, Problem> {
+    let mut facts = Vec::new();
+    let mut add =
+        |name, value: Option<&str>| facts.extend(value.map(|value| (name, cut(value.as_bytes(), 2_048))));
+    let Some(operation) = operation else { return Ok(facts) };
+    // Its text is kept at AWS: there is none in the request.
+    add("prompt_by_arn", model.filter(|model| model.kind == ModelKind::Prompt).map(|_| "true"));
+    match operation.service {
+        "bedrock-agentcore" | "bedrock-agentcore-gateway" => {
+            add("runtime_user_id", headers.runtime_user);
+            add("mcp_session_id", headers.mcp_session);
+            add("mcp_protocol_version", headers.mcp_version);
+            add("mcp_method", headers.mcp_method);
+            add("mcp_name", headers.mcp_name);
+            let account = target.map(|target| one(target, "accountId")).transpose()?.flatten();
+            add("runtime_account_id", account.as_deref());
+        }
+        "bedrock-agent-runtime" => add("source_arn", headers.source_arn),
+        _ if takes_guardrail_headers(operation) => {
+            add("service_tier", headers.service_tier);
+            add("latency", headers.latency);
+        }
+        _ => {}
+    }
+    Ok(facts)
 }
 
 /// The decoded value of a query key that may be there once.

@@ -27,6 +27,12 @@ pub struct Expect {
     pub stream: bool,
     pub tools: Vec<String>,
     pub tool_results: u32,
+    /// Id, name, bytes, error.
+    pub results: Vec<(Option<String>, Option<String>, u64, bool)>,
+    pub result_bytes: Option<u64>,
+    pub result_text: String,
+    pub result_text_truncated: bool,
+    pub facts: BTreeMap<String, String>,
     pub guardrail: Option<String>,
     pub guardrail_version: Option<String>,
     pub request_metadata: BTreeMap<String, String>,
@@ -47,6 +53,13 @@ impl From<Body> for Expect {
             stream: body.stream,
             tools: body.tools,
             tool_results: body.tool_results,
+            // Said only where it is not the sum of those that are listed.
+            result_bytes: (body.result_bytes != body.results.iter().map(|result| result.bytes).sum::<u64>())
+                .then_some(body.result_bytes),
+            results: body.results.into_iter().map(|r| (r.id, r.name, r.bytes, r.error)).collect(),
+            result_text: body.result_text,
+            result_text_truncated: body.result_text_truncated,
+            facts: body.facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             guardrail: body.guardrail,
             guardrail_version: body.guardrail_version,
             request_metadata: body.request_metadata,
@@ -82,7 +95,8 @@ impl Bad {
     }
 }
 
-pub const FILES: [&str; 5] = ["converse", "invoke_model", "compatible", "agents", "generic"];
+pub const FILES: [&str; 7] =
+    ["converse", "invoke_model", "compatible", "agents", "generic", "results", "operations"];
 
 pub fn cases() -> Vec<Case> {
     FILES.iter().flat_map(|file| load::<Vec<Case>>(file)).collect()
@@ -110,6 +124,12 @@ pub fn kind(name: &str) -> PayloadKind {
         PayloadKind::RetrieveAndGenerate,
         PayloadKind::StartAsyncInvoke,
         PayloadKind::CountTokens,
+        PayloadKind::Harness,
+        PayloadKind::Knowledge,
+        PayloadKind::Flow,
+        PayloadKind::BatchJob,
+        PayloadKind::Guardrail,
+        PayloadKind::AgentTool,
         PayloadKind::Generic,
     ];
     all.into_iter().find(|kind| format!("{kind:?}") == name).unwrap_or_else(|| panic!("no kind `{name}`"))

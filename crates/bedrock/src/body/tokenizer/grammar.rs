@@ -18,7 +18,7 @@ pub(crate) enum Literal {
 }
 
 impl Literal {
-    pub(super) const fn word(self) -> &'static [u8] {
+    pub(crate) const fn word(self) -> &'static [u8] {
         match self {
             Literal::True => b"true",
             Literal::False => b"false",
