@@ -388,6 +388,7 @@ static AGENT_RESULT: Node = place(
         ("responseState", &part(leaf(Means::Text), Part::Failure)),
         ("httpStatusCode", &part(leaf(Means::Text), Part::Status)),
         ("responseBody", &RESULT_CONTENT),
+        ("agentId", &AGENT),
     ]],
 );
 static FILE: Node = object(&[&[("source", &SOURCE), ("useCase", &WORD)]]);
@@ -427,6 +428,7 @@ static COLLABORATOR: Node = object(&[COLLABORATOR_MEMBERS, AGENT_MEMBERS]);
 static COLLABORATOR_MEMBERS: Members = &[
     ("foundationModel", &OTHER_MODEL),
     ("guardrailConfiguration", &COLLABORATOR_GUARDRAIL),
+    ("collaboratorConfigurations", &COLLABORATION),
     ("agentName", &fact(Means::Text, "collaborators")),
 ];
 static COLLABORATOR_GUARDRAIL: Node = Node {
@@ -524,6 +526,7 @@ const fn generic(members: &'static [Members]) -> Node {
     Node { other: &GENERIC_BELOW, ..object(members) }
 }
 static GENERIC_BELOW: Node = Node { other: &GENERIC_BELOW, ..place(Means::Text, &[GENERIC_MEMBERS]) };
+static AGENT: Node = fact(Means::Text, "agents");
 static GENERIC_MEMBERS: Members = &[
     ("modelId", &ANY_MODEL),
     ("modelArn", &ANY_MODEL),
@@ -540,7 +543,15 @@ static GENERIC_MEMBERS: Members = &[
     ("embeddingModelArn", &ANY_MODEL),
     ("knowledgeBaseId", &KNOWLEDGE_BASE),
     ("knowledgeBaseArn", &KNOWLEDGE_BASE),
-    ("agentAliasArn", &fact(Means::Text, "agents")),
+    // Of nodes in a flow, of jobs: the call itself has none.
+    ("guardrailIdentifier", &fact(Means::Text, "other_guardrails")),
+    ("guardrailId", &fact(Means::Text, "other_guardrails")),
+    ("agentAliasArn", &AGENT),
+    ("aliasArn", &AGENT),
+    ("agentIdentifier", &AGENT),
+    ("agentRuntimeArn", &AGENT),
+    ("agentRuntimeEndpointArn", &AGENT),
+    ("bucketName", &S3_BUCKET),
     ("roleArn", &fact(Means::Text, "role_arn")),
     ("s3BucketName", &S3_BUCKET),
     ("maxTokens", &MAX_TOKENS),
