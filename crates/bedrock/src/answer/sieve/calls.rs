@@ -128,9 +128,11 @@ impl Calls {
                 self.whole(draft, out);
             }
             Shape::Named => {
-                self.foretold(&draft, *whole, out)?;
+                let at = *whole;
                 *whole += 1;
-                self.tell(draft, out)?;
+                if !self.foretold(&draft, at, out)? {
+                    self.tell(draft, out)?;
+                }
             }
             Shape::Listed | Shape::NamedListed => self.listed(draft, out)?,
             Shape::Block | Shape::TypedBlock => self.open(Slot::Block(said.index), draft, out)?,
@@ -169,7 +171,7 @@ impl Calls {
     }
 
     /// A call that was told at once.
-    fn whole(&mut self, draft: Draft, out: &mut Outcome<'_>) -> u32 {
+    pub(super) fn whole(&mut self, draft: Draft, out: &mut Outcome<'_>) -> u32 {
         let key = self.key();
         out.part_of(key);
         out.found.push(Found::Call { key, call: draft.call(Vec::new(), None) });
@@ -256,20 +258,24 @@ impl Calls {
     }
 
     /// Cohere tells a call whole that it told in parts before.
-    fn foretold(&mut self, draft: &Draft, at: u64, out: &mut Outcome<'_>) -> Result<(), AnswerFlaw> {
+    fn foretold(&mut self, draft: &Draft, at: u64, out: &mut Outcome<'_>) -> Result<bool, AnswerFlaw> {
         let slot = Slot::Foretold(Some(at));
-        let Some(at) = self.open.iter().position(|open| open.slot == slot) else { return Ok(()) };
+        let Some(at) = self.open.iter().position(|open| open.slot == slot) else { return Ok(false) };
         let open = self.open.remove(at);
         let arguments = draft.arguments.as_ref().map_or(&[][..], |arguments| &arguments.bytes);
+        if open.found {
+            out.part_of(open.key);
+            return Ok(true);
+        }
         if open.draft.name != draft.name
             || compact(&open.parts, self.limits.max_arguments).as_deref() != Some(arguments)
         {
             return Err(AnswerFlaw::Unreadable);
         }
-        // The parts wait for this, too.
         out.part_of(open.key);
+        self.remember(open.key, draft.hash(&[]))?;
         out.found.push(Found::Call { key: open.key, call: open.draft.call(open.parts, None) });
-        Ok(())
+        Ok(true)
     }
 
     /// A part of a call of a choice. The first has its name.

@@ -1,6 +1,6 @@
 //! JSON written anew from its tokens: no white space, strings escaped in one way, numbers and repeated keys as they are.
 
-use crate::body::flaw::Flaw;
+use crate::body::flaw::{Fault, Flaw};
 use crate::body::tokenizer::{Container, Literal, Sink, Tokenizer};
 
 /// JSON text of bounded length. Whoever uses it sees to it that tokens come in order.
@@ -107,6 +107,17 @@ pub(super) fn compact(text: &[u8], limit: usize) -> Option<Vec<u8>> {
     tokenizer.push(text, &mut writer).ok()?;
     tokenizer.finish(&mut writer).ok()?;
     (!writer.to.over).then_some(writer.to.bytes)
+}
+
+/// The length of the JSON value that a text begins with.
+pub(super) fn value_length(text: &[u8]) -> Option<usize> {
+    let mut nowhere = Writer { to: Compact::new(0), open: Vec::new() };
+    let mut tokenizer = Tokenizer::default();
+    match tokenizer.push(text, &mut nowhere) {
+        Ok(()) => tokenizer.finish(&mut nowhere).ok().map(|()| text.len()),
+        Err(Fault { flaw: Flaw::TrailingBytes, offset }) => usize::try_from(offset).ok(),
+        Err(_) => None,
+    }
 }
 
 struct Writer {

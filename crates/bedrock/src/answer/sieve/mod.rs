@@ -13,6 +13,7 @@ mod places;
 mod reading;
 mod said;
 mod stream;
+mod written;
 
 use super::AnswerHead;
 use super::reader::AnswerFlaw;

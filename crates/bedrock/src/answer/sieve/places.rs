@@ -398,6 +398,27 @@ pub(super) static ANSWER: Place = of(&[
     ("flowExecutionEvents", &FLOW_EVENT),
 ]);
 
+// Calls in text.
+
+static WRITTEN_FUNCTION: Place = Place {
+    leaf: Leaf::Call(Field::Name),
+    node: Node::Plain,
+    members: &[("name", &NAME), ("parameters", &ARGUMENTS), ("arguments", &ARGUMENTS)],
+    other: None,
+};
+/// A call that a model has written into its text.
+pub(super) static WRITTEN_CALL: Place = node(
+    Node::Call(Shape::Whole),
+    &[
+        ("id", &ID),
+        ("name", &NAME),
+        ("tool_name", &NAME),
+        ("function", &WRITTEN_FUNCTION),
+        ("parameters", &ARGUMENTS),
+        ("arguments", &ARGUMENTS),
+    ],
+);
+
 static DOCUMENT64: Place = leaf(Leaf::Document64);
 static TEXT64: Place = leaf(Leaf::Text64);
 /// A chunk of InvokeModelWithResponseStream.

@@ -4,6 +4,7 @@ use super::SieveLimits;
 use super::compact::Compact;
 use super::places::{self, Field, Leaf, Node, Part, Place};
 use super::said::{Arguments, Draft, MAX_ID, MAX_KIND, MAX_NAME, Parameter, Said, add_parameter};
+use super::written;
 use crate::body::flaw::Flaw;
 use crate::body::tokenizer::{Container, Literal, Sink, Tokenizer};
 use crate::unbase64::{Fault, Unbase64};
@@ -23,8 +24,7 @@ pub(super) struct Reader {
 #[derive(Debug)]
 struct Reading {
     limits: SieveLimits,
-    /// Text may still turn out to be a call.
-    written: bool,
+    texts: Texts,
     open: Vec<Frame>,
     /// Where the next member stands.
     next: &'static Place,
@@ -49,6 +49,15 @@ struct Reading {
     /// This document has had one.
     nested_read: bool,
     said: Said,
+}
+
+/// What is known of texts that may be calls: a bit for each of those that a document may have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Texts {
+    /// They are no calls.
+    pub(super) settled: u16,
+    /// They have begun, and may be calls.
+    pub(super) begun: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +104,7 @@ impl Reader {
     pub(super) fn new(limits: SieveLimits) -> Self {
         let reading = Reading {
             limits,
-            written: true,
+            texts: Texts::default(),
             open: Vec::with_capacity(8),
             next: &places::NOTHING,
             member: Short::EMPTY,
@@ -118,13 +127,13 @@ impl Reader {
         Self { tokenizer: Tokenizer::default(), reading, broken: None, empty: true }
     }
 
-    /// Begins another document. `written`: whether its text may be a call.
-    pub(super) fn begin(&mut self, root: &'static Place, written: bool) {
+    /// Begins another document. `texts`: what is known of the texts that go on in it.
+    pub(super) fn begin(&mut self, root: &'static Place, texts: Texts) {
         self.tokenizer = Tokenizer::default();
         self.broken = None;
         self.empty = true;
         let reading = &mut self.reading;
-        reading.written = written;
+        reading.texts = texts;
         reading.open.clear();
         reading.next = root;
         reading.kept.clear();
@@ -227,7 +236,6 @@ impl Reading {
     fn string_leaf(&mut self) -> Leaf {
         match self.place().leaf {
             Leaf::Text | Leaf::Text64 if !self.limits.text => Leaf::Nothing,
-            Leaf::Written if !self.limits.text && !self.written => Leaf::Nothing,
             Leaf::Delta => match (self.said.kind.as_slice(), self.limits.text) {
                 (b"", _) => Leaf::Delta,
                 (kind, _) if is_call_delta(kind) => Leaf::Fragment,
@@ -236,6 +244,26 @@ impl Reading {
             },
             leaf => leaf,
         }
+    }
+
+    /// Texts of one document are told apart by a line feed.
+    fn begin_text(&mut self) {
+        if !self.said.text.is_empty() {
+            self.said.text.push(b'\n');
+        }
+    }
+
+    /// A text that may be a call: they are counted.
+    fn begin_written(&mut self) -> Result<(), Flaw> {
+        let number = self.said.written.len();
+        if number >= written::MAX_TEXTS {
+            return Err(Flaw::TooManyNames);
+        }
+        self.said.written.push(Vec::new());
+        if self.texts.settled >> number & 1 == 1 {
+            self.leaf = if self.limits.text { Leaf::Text } else { Leaf::Nothing };
+        }
+        Ok(())
     }
 
     fn short(&mut self) -> Result<(), Flaw> {
@@ -460,8 +488,12 @@ impl Sink for Reading {
                 self.kept.clear();
                 self.verbatim = true;
             }
-            Leaf::Text | Leaf::Written if self.limits.text && !self.said.text.is_empty() => {
-                self.said.text.push(b'\n');
+            Leaf::Text => self.begin_text(),
+            Leaf::Written => {
+                if self.limits.text {
+                    self.begin_text();
+                }
+                self.begin_written()?;
             }
             Leaf::Text64 => self.base64 = Unbase64::default(),
             Leaf::Document64 => {
@@ -469,8 +501,8 @@ impl Sink for Reading {
                 if std::mem::replace(&mut self.nested_read, true) {
                     return Err(Flaw::Contradiction);
                 }
-                let Self { nested, limits, written, .. } = self;
-                nested.get_or_insert_with(|| Box::new(Reader::new(*limits))).begin(&places::ANSWER, *written);
+                let Self { nested, limits, texts, .. } = self;
+                nested.get_or_insert_with(|| Box::new(Reader::new(*limits))).begin(&places::ANSWER, *texts);
             }
             _ => {
                 self.value.clear();
@@ -497,8 +529,15 @@ impl Sink for Reading {
                 if self.limits.text {
                     said.text.extend_from_slice(part);
                 }
-                if self.written {
-                    said.written.extend_from_slice(part);
+                let begun = self.texts.begun >> said.written.len().saturating_sub(1) & 1 == 1;
+                if let Some(text) = said.written.last_mut() {
+                    text.extend_from_slice(part);
+                    // Most texts are known by their first character.
+                    if !begun && !written::may_be_call(text) {
+                        self.leaf = if self.limits.text { Leaf::Text } else { Leaf::Nothing };
+                    } else if text.len() > self.limits.max_arguments.saturating_add(written::MAX_PREFIX) {
+                        return Err(Flaw::TooManyNames);
+                    }
                 }
             }
             Leaf::Text64 => {

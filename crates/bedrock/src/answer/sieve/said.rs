@@ -60,8 +60,8 @@ pub(super) struct Said {
     pub(super) calls: Vec<Draft>,
     /// Text of a model.
     pub(super) text: Vec<u8>,
-    /// Text that may be a call.
-    pub(super) written: Vec<u8>,
+    /// Texts that may be calls.
+    pub(super) written: Vec<Vec<u8>>,
     /// Bytes of arguments in `calls`.
     held: usize,
 }

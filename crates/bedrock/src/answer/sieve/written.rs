@@ -1,0 +1,325 @@
+//! Tool calls that models write into their text, because their API has no other place for them.
+//!
+//! A text that begins as a call may is held until the answer ends, and read then; any other text is let go on at once, by its
+//! first characters. Forms: `{"name": …, "parameters": {…}}` alone or in a list (Llama 3, and many others), behind
+//! `<|python_tag|>` too; `<function=name>{…}</function>` (Llama 3.1); `[name(a=1)]` (Llama 3.2 and later);
+//! `<|python_tag|>name.call(a=1)`, and code behind it (Llama 3.1's own tools); `[TOOL_CALLS] […]` (Mistral);
+//! `<tool_call>{…}</tool_call>` (Qwen, Hermes). Source: Meta, "Llama model cards and prompt formats"; the models' templates.
+
+use super::SieveLimits;
+use super::compact::{Compact, compact, value_length};
+use super::places::{self, Shape};
+use super::reading::{Reader, Texts};
+use super::said::{Arguments, Draft};
+use crate::answer::AnswerFlaw;
+use crate::body::flaw::Flaw;
+
+/// White space, names and marks that a text may begin with before it is known what it is.
+pub(super) const MAX_PREFIX: usize = 512;
+/// Most texts that a document may have: answers to the same question.
+pub(super) const MAX_TEXTS: usize = 16;
+/// The first key of an object that may be a call.
+const FIRST_KEYS: [&str; 8] =
+    ["name", "parameters", "arguments", "function", "type", "id", "tool_name", "tool_call_id"];
+const PYTHON: &str = "<|python_tag|>";
+const FUNCTION: &str = "<function=";
+const FUNCTION_END: &str = "</function>";
+/// What may stand before and between calls.
+const MARKS: [&str; 7] =
+    [PYTHON, "[TOOL_CALLS]", "<tool_call>", "</tool_call>", FUNCTION_END, "<|eom_id|>", "<|eot_id|>"];
+
+/// A text as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    text: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// Nobody knows.
+    #[default]
+    Open,
+    /// It begins as a call.
+    Likely,
+    /// It is no call.
+    Text,
+}
+
+impl Written {
+    /// The text goes on.
+    pub(super) fn push(&mut self, part: &[u8], limits: &SieveLimits) -> Result<(), AnswerFlaw> {
+        if self.state == State::Text {
+            return Ok(());
+        }
+        self.text.extend_from_slice(part);
+        if self.state == State::Open {
+            self.state = begins(&String::from_utf8_lossy(&self.text));
+        }
+        match self.state {
+            State::Text => self.text = Vec::new(),
+            _ if self.text.len() > limits.max_arguments.saturating_add(MAX_PREFIX) => {
+                return Err(AnswerFlaw::TooLong);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether it has to be held.
+    pub(super) fn holds(&self) -> bool {
+        self.state != State::Text && !self.text.is_empty()
+    }
+
+    /// Whether it is known to be no call.
+    pub(super) fn is_text(&self) -> bool {
+        self.state == State::Text
+    }
+
+    /// The answer ends: the calls in it.
+    pub(super) fn calls(&mut self, limits: &SieveLimits) -> Result<Vec<Draft>, AnswerFlaw> {
+        let text = String::from_utf8_lossy(&self.text).into_owned();
+        self.text = Vec::new();
+        self.state = State::Text;
+        calls(&text, limits).map_err(|_| AnswerFlaw::Unreadable)
+    }
+}
+
+/// Whether a text that begins like this may be a call, by its first character.
+pub(super) fn may_be_call(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_start().first(), None | Some(b'{' | b'[' | b'<')) && !is_blank(text)
+}
+
+fn is_blank(text: &[u8]) -> bool {
+    text.len() > MAX_PREFIX && text.trim_ascii_start().is_empty()
+}
+
+/// What a text is that begins like this.
+fn begins(text: &str) -> State {
+    if is_blank(text.as_bytes()) {
+        return State::Text;
+    }
+    let text = text.trim_start();
+    let open = if text.len() > MAX_PREFIX { State::Text } else { State::Open };
+    if text.is_empty() {
+        return open;
+    }
+    for mark in MARKS.iter().chain(&[FUNCTION]) {
+        if text.starts_with(mark) {
+            return State::Likely;
+        }
+        if mark.starts_with(text) {
+            return State::Open;
+        }
+    }
+    let inner = text.strip_prefix('[').map_or(text, str::trim_start);
+    if inner.is_empty() {
+        return open;
+    }
+    match inner.strip_prefix('{').map(str::trim_start) {
+        Some("") => open,
+        Some(object) => match object.strip_prefix('"').map(|key| key.split_once('"')) {
+            Some(Some((key, _))) if FIRST_KEYS.contains(&key) => State::Likely,
+            Some(None) => open,
+            _ => State::Text,
+        },
+        None if inner.len() == text.len() => State::Text,
+        None => match inner.split_once('(') {
+            Some((name, _)) if is_name(name) => State::Likely,
+            None if is_name(inner) => open,
+            _ => State::Text,
+        },
+    }
+}
+
+/// A function's name.
+fn is_name(name: &str) -> bool {
+    let name = name.trim_end();
+    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Draft>, Flaw> {
+    let mut calls = Vec::new();
+    let mut rest = text;
+    let mut python = false;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ';' | ','));
+        if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark)) {
+            python |= *mark == PYTHON;
+            rest = rest.get(mark.len()..).unwrap_or_default();
+            continue;
+        }
+        if let Some(function) = rest.strip_prefix(FUNCTION) {
+            let Some((name, arguments)) = function.split_once('>') else { return Ok(calls) };
+            let (arguments, after) = arguments.split_once(FUNCTION_END).unwrap_or((arguments, ""));
+            calls.push(call(name.trim(), arguments.trim().as_bytes().to_vec()));
+            rest = after;
+            continue;
+        }
+        match json(rest, limits)? {
+            Some((found, after)) if !found.is_empty() => {
+                calls.extend(found);
+                rest = after;
+            }
+            _ if rest.starts_with('[') => {
+                calls.extend(listed(rest));
+                return Ok(calls);
+            }
+            _ if python && !rest.is_empty() => {
+                calls.push(code(rest));
+                return Ok(calls);
+            }
+            _ => return Ok(calls),
+        }
+    }
+}
+
+fn call(name: &str, arguments: Vec<u8>) -> Draft {
+    Draft {
+        shape: Some(Shape::Whole),
+        name_too_long: name.len() > super::said::MAX_NAME,
+        name: name.as_bytes().get(..super::said::MAX_NAME).unwrap_or(name.as_bytes()).to_vec(),
+        arguments: Some(Arguments { bytes: arguments, over: false }),
+        ..Draft::default()
+    }
+}
+
+/// The calls of the JSON value that the text begins with, and what follows it.
+fn json<'a>(text: &'a str, limits: &SieveLimits) -> Result<Option<(Vec<Draft>, &'a str)>, Flaw> {
+    if !text.starts_with(['{', '[']) {
+        return Ok(None);
+    }
+    let end = value_length(text.as_bytes()).unwrap_or_default();
+    let Some((value, after)) = text.split_at_checked(end).filter(|(value, _)| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let mut reader = Reader::new(*limits);
+    reader.begin(&places::WRITTEN_CALL, Texts::default());
+    reader.push(value.as_bytes());
+    match reader.end() {
+        Ok(said) => {
+            let mut found = std::mem::take(&mut said.calls);
+            found.retain(|draft| !draft.name.is_empty() && draft.arguments.is_some());
+            Ok(Some((found, after)))
+        }
+        // It names the tool or its arguments twice.
+        Err(flaw @ (Flaw::DuplicateKey | Flaw::Contradiction)) => Err(flaw),
+        Err(_) => Ok(None),
+    }
+}
+
+/// `[name(a=1), other()]`.
+fn listed(text: &str) -> Vec<Draft> {
+    let mut calls = Vec::new();
+    let mut rest = text.trim_start_matches('[');
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+        let Some((name, inner)) = rest.split_once('(').filter(|(name, _)| is_name(name)) else {
+            return calls;
+        };
+        let end = closing(inner);
+        let (arguments, after) = inner.split_at_checked(end).unwrap_or((inner, ""));
+        calls.push(call(name.trim_end(), keywords(arguments)));
+        rest = after.get(1..).unwrap_or_default();
+    }
+}
+
+/// Code, or the call of a tool of the model's own: `name.call(a=1)`.
+fn code(text: &str) -> Draft {
+    let own = text.split_once(".call(").filter(|(name, _)| is_name(name));
+    if let Some((name, inner)) = own {
+        let end = closing(inner);
+        if inner.get(end..).is_some_and(|after| after.trim_end() == ")") {
+            return call(name, keywords(inner.get(..end).unwrap_or_default()));
+        }
+    }
+    call("code_interpreter", object(&[("code", quoted(text.trim_end()))]))
+}
+
+/// Where the parenthesis that is open here closes.
+fn closing(text: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(mark), c) if mark == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, ')') if depth == 0 => return at,
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+    }
+    text.len()
+}
+
+/// Python's keyword arguments as a JSON object. What is no plain value becomes a string of its source text.
+fn keywords(text: &str) -> Vec<u8> {
+    let mut members = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let end = comma(rest);
+        let (one, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        match one.split_once('=').filter(|(name, _)| is_name(name.trim_start())) {
+            Some((name, value)) => members.push((name.trim(), value_of(value.trim()))),
+            None => members.push(("", quoted(one.trim()))),
+        }
+        rest = after.get(1..).unwrap_or_default().trim_start();
+    }
+    object(&members)
+}
+
+/// Where the first argument ends.
+fn comma(text: &str) -> usize {
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find(',')) {
+        let head = text.get(..at + found).unwrap_or_default();
+        // Within quotes or brackets the closing parenthesis, put here, closes nothing.
+        if closing(&format!("{head})")) == head.len() {
+            return at + found;
+        }
+        at += found + 1;
+    }
+    text.len()
+}
+
+fn value_of(value: &str) -> Vec<u8> {
+    match value {
+        "True" => b"true".to_vec(),
+        "False" => b"false".to_vec(),
+        "None" => b"null".to_vec(),
+        _ => {
+            let single = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+            match single.filter(|inner| !inner.contains(['\'', '\\'])) {
+                Some(inner) => quoted(inner),
+                None => compact(value.as_bytes(), value.len()).unwrap_or_else(|| quoted(value)),
+            }
+        }
+    }
+}
+
+fn quoted(text: &str) -> Vec<u8> {
+    let mut writer = Compact::new(usize::MAX);
+    writer.quote();
+    writer.text(text.as_bytes());
+    writer.string_close();
+    writer.bytes
+}
+
+fn object(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut json = vec![b'{'];
+    for (at, (name, value)) in members.iter().enumerate() {
+        if at > 0 {
+            json.push(b',');
+        }
+        json.extend(quoted(name));
+        json.push(b':');
+        json.extend(value);
+    }
+    json.push(b'}');
+    json
+}
