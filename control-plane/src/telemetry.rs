@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use portcullis_audit::OutcomeState;
+use portcullis_audit::{DecisionKind, OutcomeState};
 use portcullis_policy::LimitSpec;
 use portcullis_protocol::Verdict;
 use std::collections::BTreeSet;
@@ -33,11 +33,25 @@ pub enum Phase {
     Total,
 }
 
+/// A part of an inspection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InspectionPhase {
+    /// Reading the record of the call.
+    Recall,
+    /// The bundle's verdict.
+    Policy,
+    /// Until the record is durable.
+    Commit,
+    /// From the complete question to the answer.
+    Total,
+}
+
 /// See the module's description. Every instance has a registry of its own, so that tests do not share one.
 pub struct Telemetry {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     phases: [Histogram; 5],
+    inspections: [Histogram; 4],
     verdicts: [Counter; 6],
     unaudited: Counter,
     lost: Counter,
@@ -69,10 +83,13 @@ impl Telemetry {
         let recorder = Arc::new(builder.build_recorder());
         describe(&*recorder);
         let phases = ["parse", "identity", "policy", "commit", "total"];
+        let of_inspections = ["recall", "policy", "commit", "total"];
         let verdicts = ["allow", "deny", "throttle", "pending_approval", "hold", "need_text"];
         Telemetry {
             handle: recorder.handle(),
             phases: phases.map(|phase| histogram(&*recorder, "portcullis_decision_seconds", "phase", phase)),
+            inspections: of_inspections
+                .map(|phase| histogram(&*recorder, "portcullis_inspection_seconds", "phase", phase)),
             verdicts: verdicts
                 .map(|verdict| counter(&*recorder, "portcullis_decisions_total", &[("verdict", verdict)])),
             unaudited: counter(&*recorder, "portcullis_unaudited_calls_total", &[]),
@@ -99,6 +116,42 @@ impl Telemetry {
             Phase::Total => total,
         };
         histogram.record(took.as_secs_f64());
+    }
+
+    /// A part of an inspection took so long.
+    pub fn inspection_phase(&self, phase: InspectionPhase, took: Duration) {
+        let [recall, policy, commit, total] = &self.inspections;
+        let histogram = match phase {
+            InspectionPhase::Recall => recall,
+            InspectionPhase::Policy => policy,
+            InspectionPhase::Commit => commit,
+            InspectionPhase::Total => total,
+        };
+        histogram.record(took.as_secs_f64());
+    }
+
+    /// A part of a decision on this kind of thing took so long.
+    pub fn decision_phase(&self, kind: DecisionKind, phase: Phase, took: Duration) {
+        match (kind, phase) {
+            (DecisionKind::Call, phase) => self.phase(phase, took),
+            (_, Phase::Policy) => self.inspection_phase(InspectionPhase::Policy, took),
+            (_, Phase::Commit) => self.inspection_phase(InspectionPhase::Commit, took),
+            (_, Phase::Parse | Phase::Identity | Phase::Total) => {}
+        }
+    }
+
+    /// A question about an answer was answered.
+    pub fn inspected(&self, subject: &'static str, verdict: &Verdict) {
+        let verdict = match verdict {
+            Verdict::Allow => "allow",
+            Verdict::Deny { .. } => "deny",
+            Verdict::Throttle { .. } => "throttle",
+            Verdict::PendingApproval { .. } => "pending_approval",
+            Verdict::Hold { .. } => "hold",
+            Verdict::NeedText => "need_text",
+        };
+        let labels = [("subject", subject), ("verdict", verdict)];
+        counter(&*self.recorder, "portcullis_inspections_total", &labels).increment(1);
     }
 
     /// A question was answered.
@@ -211,6 +264,10 @@ fn describe(recorder: &dyn Recorder) {
     let counters = [
         ("portcullis_decisions_total", "Questions answered, by verdict."),
         (
+            "portcullis_inspections_total",
+            "Questions about answers that were answered, by subject and verdict.",
+        ),
+        (
             "portcullis_faults_total",
             "Questions and batches that got no verdict, by code; the gate refuses the call.",
         ),
@@ -233,6 +290,11 @@ fn describe(recorder: &dyn Recorder) {
         KeyName::from_const_str("portcullis_decision_seconds"),
         None,
         SharedString::const_str("Time taken by the phases of a decision."),
+    );
+    recorder.describe_histogram(
+        KeyName::from_const_str("portcullis_inspection_seconds"),
+        None,
+        SharedString::const_str("Time taken by the phases of an inspection, and of a tool call's decision."),
     );
     let gauges = [
         ("portcullis_approvals_pending", "Approvals that wait for an answer."),

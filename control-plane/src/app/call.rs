@@ -1,5 +1,6 @@
 //! A question becomes a call that policy understands. Strings move, none is copied.
 
+use portcullis_audit::{self as audit, DecisionKind};
 use portcullis_bedrock::OPERATIONS;
 use portcullis_policy::{Agent, Call, Credential, Model, Network, Principal, Request, Text, ToolResult};
 use portcullis_protocol::{CredentialKind, DecisionRequest, Entrance, ModelFacts, ToolResultFacts};
@@ -18,6 +19,24 @@ pub(super) struct Rest {
     pub(super) sdk: portcullis_protocol::SdkFacts,
     pub(super) sha256: Option<String>,
     pub(super) problem: Option<portcullis_protocol::Problem>,
+    /// What of an answer is decided, where it is that; `None` for the call itself.
+    pub(super) found: Option<Box<Found>>,
+}
+
+/// What was found in an answer, or is asked about by whoever runs a tool: for the record.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) kind: DecisionKind,
+    /// The decision that let the call out.
+    pub(super) parent: Option<String>,
+    /// What it belongs to; `None` to find that out.
+    pub(super) correlation: Option<String>,
+    /// On whose behalf, the nearest first.
+    pub(super) delegation: Vec<String>,
+    pub(super) tool: Option<audit::ToolCall>,
+    pub(super) text: Option<audit::AnswerText>,
+    /// A built-in rule that refuses it whatever policy says, and why.
+    pub(super) refused: Option<(&'static str, String)>,
 }
 
 /// Takes a question apart.
@@ -92,6 +111,7 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
         sdk: question.sdk,
         sha256: body.sha256,
         problem: question.problem,
+        found: None,
     };
     (call, rest)
 }
@@ -104,6 +124,15 @@ fn model(model: ModelFacts) -> Model {
 fn result(result: ToolResultFacts) -> ToolResult {
     let ToolResultFacts { id, name, bytes, error } = result;
     ToolResult { id, name, bytes, error }
+}
+
+/// The credential's form of a wire name; none for what is no such name.
+pub(super) fn credential_form(name: &str) -> CredentialKind {
+    use CredentialKind::{
+        ApiKey, BearerLongTerm, BearerOther, BearerShortTerm, None, Presigned, Sigv4, Sigv4a,
+    };
+    let all = [Sigv4, Sigv4a, Presigned, BearerShortTerm, BearerLongTerm, BearerOther, ApiKey];
+    all.into_iter().find(|kind| credential_kind(*kind) == name).unwrap_or(None)
 }
 
 /// The wire name of a credential's form.
@@ -155,6 +184,7 @@ mod tests {
         };
         for kind in [None, Sigv4, Sigv4a, Presigned, BearerShortTerm, BearerLongTerm, BearerOther, ApiKey] {
             assert_eq!(serde_json::to_value(kind).unwrap(), credential_kind(kind));
+            assert_eq!(credential_form(credential_kind(kind)), kind);
         }
         for value in [Entrance::PassThrough, Entrance::Resign] {
             assert_eq!(serde_json::to_value(value).unwrap(), entrance(value));

@@ -1,4 +1,5 @@
-//! One decision, step by step. Each step takes what the one before it made, so that none can be left out:
+//! One decision, step by step: on a call, or on what was found in its answer (where `identify` has nothing to do).
+//! Each step takes what the one before it made, so that none can be left out:
 //!
 //! ```text
 //! question ─ identify ─▶ Identified ─ rule ─▶ Ruling ┬▶ NeedText ──────────────────────────────────────────▶ answer
@@ -20,12 +21,13 @@ mod reserve;
 mod rule;
 
 use super::{App, Fault};
-use crate::storage::{Commit, StoreError};
+use crate::storage::{Commit, Held, StoreError};
 use crate::telemetry::Phase;
 use approve::Approval;
 use hold::Patience;
-use identify::Identified;
-use portcullis_policy::{Bundle, Effect};
+pub(super) use identify::Identified;
+use portcullis_audit::DecisionKind;
+use portcullis_policy::{Bundle, Effect, Inspects};
 use portcullis_protocol::{DecisionAnswer, DecisionRequest, Inspect, Verdict};
 use reserve::Room;
 use rule::{Ruled, Ruling};
@@ -53,61 +55,64 @@ impl App {
     }
 
     async fn try_decide(&self, question: DecisionRequest) -> Result<DecisionAnswer, Fault> {
-        check(&question)?;
-        if question.held.is_some() {
-            self.decide_held(question).await
-        } else {
-            self.decide_first(question).await
-        }
+        check(question.version, &question.call_id)?;
+        let call_id = question.call_id.clone();
+        let held = question.held.is_some().then_some(question.wait_ms);
+        let asked = Asked::Call(Box::new(question));
+        let Answered { decision_id, verdict, wants } = match held {
+            Some(wait_ms) => self.decide_held(asked, wait_ms).await?,
+            None => self.decide_first(asked, true).await?,
+        };
+        let inspect = if verdict == Verdict::Allow { wants.inspect } else { Inspect::default() };
+        Ok(DecisionAnswer { call_id, decision_id, verdict, wants_text: wants.text, inspect })
     }
 
-    async fn decide_once(&self, question: DecisionRequest, patience: Patience) -> Result<Turn, Fault> {
+    async fn decide_once(&self, asked: Asked, patience: Patience) -> Result<Turn, Fault> {
         // A request is decided on one bundle, whatever is swapped meanwhile.
         let bundle = self.bundle.current();
         let bundle = bundle.as_deref();
-        let wants_text = bundle.is_some_and(Bundle::wants_text);
+        let wants = bundle.map(Wants::of).unwrap_or_default();
         let started = Instant::now();
-        let mut identified = self.identify(question, bundle);
-        let call_id = identified.rest.call_id.clone();
+        let mut identified = match asked {
+            Asked::Call(question) => self.identify(*question, bundle),
+            Asked::Found(identified) => *identified,
+        };
+        let kind = identified.kind();
         let mut known = Instant::now();
-        self.telemetry.phase(Phase::Identity, known - started);
-        if let Some(bundle) = bundle.filter(|_| identified.rest.problem.is_none()) {
+        if kind == DecisionKind::Call {
+            self.telemetry.phase(Phase::Identity, known - started);
+        }
+        if let Some(bundle) = bundle.filter(|_| !identified.is_refused()) {
             self.history.fill(&*self.store, bundle, &mut identified.call).await?;
         }
 
         for _ in 0..MAX_ROUNDS {
             let settled = match rule::rule(&identified, bundle)? {
                 Ruling::NeedText => Settled::Unrecorded(Verdict::NeedText),
+                Ruling::Silent => Settled::Unrecorded(Verdict::Allow),
                 Ruling::Refused(decided) => {
                     Settled::Recorded { commit: decided.commit(identified), again: None }
                 }
                 Ruling::Ruled(ruled) => self.settle(identified, ruled, patience).await?,
             };
             let decided = Instant::now();
-            self.telemetry.phase(Phase::Policy, decided - known);
+            self.telemetry.decision_phase(kind, Phase::Policy, decided - known);
             let (commit, again) = match settled {
                 Settled::Recorded { commit, again } => (commit, again),
                 Settled::Unrecorded(verdict) => {
-                    let decision_id = String::new();
-                    return Ok(Turn::Answer(DecisionAnswer {
-                        call_id,
-                        decision_id,
-                        verdict,
-                        wants_text,
-                        inspect: Inspect::default(),
-                    }));
+                    return Ok(Turn::Answer(Answered { decision_id: String::new(), verdict, wants }));
                 }
                 Settled::Waits { approval_id, hold } => {
-                    return Ok(Turn::Wait { approval_id, hold, wants_text });
+                    return Ok(Turn::Wait { approval_id, hold, wants });
                 }
             };
             let committed = self.commit(commit).await;
             known = Instant::now();
-            self.telemetry.phase(Phase::Commit, known - decided);
+            self.telemetry.decision_phase(kind, Phase::Commit, known - decided);
             match (committed, again) {
                 // Another call was faster: this one is decided on what is left.
                 (Err(Fault::Store(StoreError::ApprovalChanged)), Some(again)) => identified = *again,
-                (committed, _) => return commit::answer(call_id, committed?, wants_text).map(Turn::Answer),
+                (committed, _) => return commit::answer(committed?, wants).map(Turn::Answer),
             }
         }
         Err(StoreError::ApprovalChanged.into())
@@ -153,7 +158,7 @@ impl App {
                     let decided = rule::decided(bundle, decision)?;
                     let past = self.history.hold(&identified.call);
                     let mut commit = decided.commit(identified);
-                    commit.held.push(Box::new(past));
+                    commit.held.extend(past.map(|past| Box::new(past) as Box<dyn Held>));
                     reserved.go_with(&mut commit);
                     if let Some(granted) = granted {
                         granted.go_with(&mut commit);
@@ -190,30 +195,63 @@ enum Settled {
     },
 }
 
+/// What is asked.
+#[derive(Clone)]
+pub(super) enum Asked {
+    /// Whether a call may go out.
+    Call(Box<DecisionRequest>),
+    /// Whether what was found in an answer may; or a tool call of whoever runs the tool.
+    Found(Box<Identified>),
+}
+
+/// The answer to a question.
+pub(super) struct Answered {
+    /// Id of the record; empty where there is none.
+    pub(super) decision_id: String,
+    pub(super) verdict: Verdict,
+    pub(super) wants: Wants,
+}
+
+/// What the active bundle wants to be asked about.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wants {
+    /// The request's text.
+    text: bool,
+    /// What of the answer.
+    inspect: Inspect,
+}
+
+impl Wants {
+    fn of(bundle: &Bundle) -> Self {
+        let Inspects { tool_calls, text } = bundle.inspects();
+        Wants { text: bundle.wants_text(), inspect: Inspect { tool_calls, text } }
+    }
+}
+
 /// What one round makes of a question.
 enum Turn {
     /// This is answered.
-    Answer(DecisionAnswer),
+    Answer(Answered),
     /// The call is kept waiting.
     Wait {
         /// For this approval.
         approval_id: String,
         /// For so long.
         hold: Duration,
-        /// A rule of the active bundle reads text.
-        wants_text: bool,
+        /// What the bundle wants that was asked.
+        wants: Wants,
     },
 }
 
-fn check(question: &DecisionRequest) -> Result<(), Fault> {
-    if question.version != portcullis_protocol::VERSION {
+/// What every question of a gate must say.
+pub(super) fn check(version: u16, call_id: &str) -> Result<(), Fault> {
+    if version != portcullis_protocol::VERSION {
         return Err(Fault::Question(format!(
-            "protocol version {} is not spoken here, this is version {}; upgrade the control plane first, then the gates",
-            question.version,
+            "protocol version {version} is not spoken here, this is version {}; upgrade the control plane first, then the gates",
             portcullis_protocol::VERSION
         )));
     }
-    if question.call_id.is_empty() || question.call_id.len() > MAX_CALL_ID {
+    if call_id.is_empty() || call_id.len() > MAX_CALL_ID {
         return Err(Fault::Question(format!("`call_id` must have 1 to {MAX_CALL_ID} bytes")));
     }
     Ok(())

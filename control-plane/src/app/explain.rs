@@ -125,11 +125,12 @@ impl ExplanationView {
     pub fn of_record(bundle: &Bundle, record: DecisionRecord) -> Option<Self> {
         match recall(record, bundle) {
             Recalled::Decided { call, .. } => {
-                let not_recorded =
-                    LOST.iter().chain(super::recall::COUNTED).map(|name| (*name).to_owned()).collect();
+                let of_tools = call.tool.is_some().then_some(super::recall::LOST_OF_TOOLS);
+                let lost = LOST.iter().chain(super::recall::COUNTED).copied().chain(of_tools);
+                let not_recorded = lost.map(str::to_owned).collect();
                 Some(ExplanationView { not_recorded, ..ExplanationView::of(bundle, &call) })
             }
-            Recalled::Refused => None,
+            Recalled::Refused | Recalled::Text => None,
         }
     }
 }
@@ -175,7 +176,7 @@ pub enum Explained {
     Explained(Box<ExplanationView>),
     /// There is no such decision.
     NoDecision,
-    /// The gate or the control plane refused the call on its own.
+    /// The gate or the control plane refused the call on its own, or it is about text, which records do not keep.
     NotPolicy,
 }
 

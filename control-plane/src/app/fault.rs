@@ -9,6 +9,9 @@ pub enum Fault {
     /// The question cannot be understood.
     #[error("{0}")]
     Question(String),
+    /// An inspection names a decision that is not there.
+    #[error("there is no decision `{0}`")]
+    NoDecision(String),
     /// No bundle has loaded.
     #[error("no policy bundle is loaded; see /readyz for why")]
     NoBundle,
@@ -29,6 +32,7 @@ impl Fault {
     pub const fn code(&self) -> &'static str {
         match self {
             Fault::Question(_) => "bad_question",
+            Fault::NoDecision(_) => "decision_not_found",
             Fault::NoBundle => "no_bundle",
             Fault::Store(StoreError::Overloaded(_)) => "store_overloaded",
             Fault::Store(StoreError::CallIdReused(_)) => "call_id_reused",

@@ -11,7 +11,7 @@ mod sessions;
 mod tests;
 
 use crate::clock;
-use crate::storage::{Committed, Held, Store, StoreError};
+use crate::storage::{Committed, Held, LetOut, Store, StoreError};
 use counts::Counters;
 use portcullis_policy::{Bundle, Call, Seen};
 use sessions::{Found, Key, Sessions};
@@ -47,10 +47,10 @@ impl History {
     pub async fn load(store: &dyn Store) -> Result<Arc<Self>, StoreError> {
         let now_ms = clock::unix_ms();
         let mut state = State::default();
-        for (principal, start_ms, count) in
+        for LetOut { principal, tool, start_ms, count } in
             store.let_out(now_ms.saturating_sub(DAY_MS), now_ms.saturating_sub(2 * 60 * 1_000)).await?
         {
-            state.counters.add(&principal, "", start_ms, count);
+            state.counters.add(&principal, &tool, start_ms, count);
         }
         Ok(Arc::new(History(Mutex::new(state))))
     }
@@ -95,13 +95,16 @@ impl History {
         }
     }
 
-    /// Counts this call when its record stands.
-    pub(super) fn hold(self: &Arc<Self>, call: &Call) -> Leaving {
+    /// Counts this call when its record stands; texts are not counted.
+    pub(super) fn hold(self: &Arc<Self>, call: &Call) -> Option<Leaving> {
+        if call.response.is_some() {
+            return None;
+        }
         let tools = call.tool.as_ref().map(|tool| tool.names.clone()).unwrap_or_default();
         let operation = if tools.is_empty() { call.operation.clone() } else { String::new() };
         let arguments = call.tool.as_ref().map(|tool| tool.arguments.clone()).unwrap_or_default();
         let seen = Seen { tools, operation, arguments, time: call.time };
-        Leaving { history: Arc::clone(self), key: Key::of(call), seen }
+        Some(Leaving { history: Arc::clone(self), key: Key::of(call), seen })
     }
 
     /// Forgets what no rule can ask about. To be called now and then.

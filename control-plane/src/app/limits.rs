@@ -47,6 +47,8 @@ struct Flight {
     /// The reservation was made for this flight, and is taken back when nothing is recorded.
     fresh: bool,
     recorded: bool,
+    /// Its record is the proof of what it used: no outcome comes.
+    settles: bool,
 }
 
 /// What a call took.
@@ -111,6 +113,8 @@ impl Limits {
         if charges.is_empty() {
             return Ok(Taken { hold: None, noted: Vec::new() });
         }
+        // Only tool calls take tool calls; those of a call are counted when its outcome tells them.
+        let settles = charges.iter().any(|one| one.limit.measure == Measure::ToolCalls && one.amount > 0);
         let wants: Vec<Want> = charges.iter().map(|charge| want(charge, retry_of, approved)).collect();
         let spec =
             |id: &str| charges.iter().map(|charge| &charge.limit).find(|limit| limit.id == id).cloned();
@@ -127,6 +131,7 @@ impl Limits {
                 let flight = flights.entry(Arc::clone(&call)).or_default();
                 flight.holds += 1;
                 flight.fresh |= reservation.fresh;
+                flight.settles |= settles;
                 let hold = Hold { limits: Arc::clone(self), call, recorded: false };
                 Ok(Taken { hold: Some(hold), noted: named(reservation.noted) })
             }
@@ -161,6 +166,8 @@ impl Limits {
         }
         if flight.fresh && !flight.recorded {
             backlog.add(ledger.release(clock::unix_ms(), call));
+        } else if flight.settles && flight.recorded {
+            backlog.add(ledger.settle(clock::unix_ms(), call, |entry| entry.amount));
         }
         flights.remove(call);
     }

@@ -10,6 +10,7 @@ mod fault;
 mod guard;
 mod health;
 mod history;
+mod inspect;
 mod keys;
 mod limits;
 mod outcomes;

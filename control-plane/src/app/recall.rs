@@ -1,16 +1,24 @@
 //! A record becomes the call that was decided, as far as it was recorded: the inverse of [`super::record`], for deciding
 //! recorded calls again with another bundle.
 
-use super::call::ip_of;
-use portcullis_audit::{self as audit, DecisionRecord, REFUSED_RULE, UNVERIFIED_RULE, VerdictKind};
+use super::call::{self, Rest, ip_of};
+use portcullis_audit::{
+    self as audit, DecisionKind, DecisionRecord, REFUSED_RULE, TOKEN_SCOPE_RULE, UNREADABLE_TOOL_RULE,
+    UNVERIFIED_RULE, VerdictKind,
+};
 use portcullis_policy::replay::Recorded;
 use portcullis_policy::{
     Agent, Assurance, Bundle, Call, Claim, Counts, Credential, Effect, Model, Network, Principal, Request,
-    ToolResult,
+    Tool, ToolResult,
 };
+use portcullis_protocol::{CredentialFacts, EndpointFacts, SdkFacts, SourceFacts};
 
 /// What policy reads and records do not keep: fields of conditions, those of maps by the map's name.
-pub const LOST: &[&str] = &["request.text", "request.text_truncated"];
+pub const LOST: &[&str] =
+    &["request.text", "request.text_truncated", "tool_result.text", "tool_result.text_truncated"];
+
+/// The same of tool calls: their digest is kept.
+pub(super) const LOST_OF_TOOLS: &str = "arguments";
 
 /// What policy reads beside the call, and what was true of it at the time is not kept.
 pub(super) const COUNTED: &[&str] = &["context", "history"];
@@ -27,14 +35,20 @@ pub enum Recalled {
     },
     /// The gate or the control plane refused it before policy was asked.
     Refused,
+    /// It is about text of an answer, and records keep none.
+    Text,
 }
 
 /// Recalls a decision. The caller is looked up in the directory of `bundle` anew: who it is belongs to the policy.
 #[must_use]
 pub fn recall(record: DecisionRecord, bundle: &Bundle) -> Recalled {
     let rule = record.policy.rule.as_deref();
-    if record.problem.is_some() || matches!(rule, Some(REFUSED_RULE | UNVERIFIED_RULE)) {
+    let unasked = [REFUSED_RULE, UNVERIFIED_RULE, UNREADABLE_TOOL_RULE, TOKEN_SCOPE_RULE];
+    if record.problem.is_some() || rule.is_some_and(|rule| unasked.contains(&rule)) {
         return Recalled::Refused;
+    }
+    if record.kind == DecisionKind::AnswerText {
+        return Recalled::Text;
     }
     let recorded = recorded(&record);
     let principal = identify(&record, bundle);
@@ -78,6 +92,47 @@ fn identify(record: &DecisionRecord, bundle: &Bundle) -> Principal {
         principal.tenant = principal.tenant.or_else(|| record.principal.tenant.clone());
     }
     principal
+}
+
+/// The call in whose answer something was found, and what only the record of that needs.
+pub(super) fn parts(record: DecisionRecord) -> (Call, Rest) {
+    let credential = record.credential.clone();
+    let endpoint = record.endpoint.clone().map(|endpoint| EndpointFacts {
+        service: endpoint.service,
+        region: endpoint.region,
+        partition: endpoint.partition,
+        fips: endpoint.fips,
+        dual_stack: endpoint.dual_stack,
+        vpc_endpoint: endpoint.vpc_endpoint,
+    });
+    let rest = Rest {
+        call_id: record.call_id.clone(),
+        gate: record.gate.clone(),
+        credential: CredentialFacts {
+            kind: call::credential_form(&credential.kind),
+            access_key_id: credential.access_key_id,
+            account_hint: credential.account_hint,
+            user_hint: credential.user_hint,
+            region: credential.region,
+            service: credential.service,
+            secret_sha256: credential.secret_sha256,
+            session_token: credential.session_token,
+        },
+        endpoint,
+        source: SourceFacts {
+            address: record.source.address.clone(),
+            server_name: record.source.server_name.clone(),
+        },
+        sdk: SdkFacts {
+            user_agent: record.sdk.user_agent.clone(),
+            invocation_id: record.sdk.invocation_id.clone(),
+            attempt: record.sdk.attempt.clone(),
+        },
+        sha256: record.request.sha256.clone(),
+        problem: None,
+        found: None,
+    };
+    (self::call(record), rest)
 }
 
 /// The call as it was decided, the caller as it was known then.
@@ -139,12 +194,18 @@ fn call(record: DecisionRecord) -> Call {
             vpc_endpoint: endpoint.vpc_endpoint,
             server_name: record.source.server_name.and_then(some),
         },
-        tool: None,
+        tool: record.tool.map(tool),
         response: None,
         counts: Counts::default(),
         history: Vec::new(),
         time: record.decided_at_ms,
     }
+}
+
+/// Without its arguments, which are not kept.
+fn tool(tool: audit::ToolCall) -> Tool {
+    let audit::ToolCall { id, names, origin, .. } = tool;
+    Tool { names, arguments: serde_json::Value::Null, id, origin }
 }
 
 fn model(model: audit::Model) -> Model {
@@ -213,12 +274,16 @@ mod tests {
     fn every_field_that_policy_reads_survives_or_is_listed() {
         // What no question of a gate has: tool calls, what the control plane counts, the route that a bundle finds.
         let not_of_a_question = |name: &str| {
-            ["arguments", "tool", "context", "route"]
+            ["arguments", "tool", "response", "context", "route"]
                 .iter()
                 .any(|head| name == *head || name.starts_with(&format!("{head}.")))
         };
-        let keys =
-            [("labels", "modelId"), ("request_metadata", "team"), ("session_attributes", "department")];
+        let keys = [
+            ("labels", "modelId"),
+            ("request_metadata", "team"),
+            ("session_attributes", "department"),
+            ("facts", "role_arn"),
+        ];
         let mut rules = String::from("rules:\n");
         let mut names = Vec::new();
         for field in fields() {

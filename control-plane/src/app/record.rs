@@ -16,18 +16,29 @@ pub(super) struct Decided {
 
 /// The record, but for id and time, which the store gives. The text is dropped here.
 pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::DecisionRecord {
-    let Rest { call_id, gate, credential, endpoint, source, sdk, sha256, problem } = rest;
+    let Rest { call_id, gate, credential, endpoint, source, sdk, sha256, problem, found } = rest;
+    let found = found.map(|found| *found);
+    let (kind, correlation) = found
+        .as_ref()
+        .map_or((audit::DecisionKind::Call, None), |found| (found.kind, found.correlation.clone()));
+    let (parent, tool, text, delegation) = match found {
+        Some(found) => (found.parent, found.tool, found.text, found.delegation),
+        None => (None, None, None, Vec::new()),
+    };
     let request = call.request;
     audit::DecisionRecord {
         schema: audit::SCHEMA,
         decision_id: String::new(),
-        kind: audit::DecisionKind::Call,
-        parent: None,
-        tool: None,
-        delegation: Vec::new(),
+        kind,
+        parent,
+        tool,
+        text,
+        delegation,
         call_id,
         decided_at_ms: 0,
-        correlation_id: call.agent.session.clone().or_else(|| sdk.invocation_id.clone()),
+        correlation_id: correlation
+            .or_else(|| call.agent.session.clone())
+            .or_else(|| sdk.invocation_id.clone()),
         gate,
         entrance: call.entrance,
         principal: principal(call.principal),

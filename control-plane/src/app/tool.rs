@@ -1,12 +1,16 @@
 //! One tool call, decided: whoever asks, and wherever it was found.
 
-use super::call::Rest;
+mod read;
+
+use super::call::{Found, Rest};
+use super::decide::{Asked, Identified};
 use super::{App, Fault};
-use portcullis_policy::Call;
+use crate::clock;
+use portcullis_audit::{self as audit, DecisionKind, UNREADABLE_TOOL_RULE};
+use portcullis_policy::{Call, Tool};
 use portcullis_protocol::{ProposedCall, Verdict};
 
 /// A tool call to decide.
-#[expect(dead_code, reason = "decided from the next commit on")]
 pub(super) struct ToolQuestion {
     /// The call in whose answer it was found, or what whoever runs the tool says of himself; its `tool` is not filled yet.
     pub(super) call: Call,
@@ -41,12 +45,62 @@ pub(super) struct ToolAnswer {
 }
 
 impl App {
-    /// Decides a tool call.
+    /// Decides a tool call. Asked again under the same `call_id` it gives the same answer.
     ///
     /// # Errors
     /// [`Fault`]: there is no verdict; whoever asks must not go on.
     pub(super) async fn decide_tool(&self, question: ToolQuestion) -> Result<ToolAnswer, Fault> {
-        let _ = (&self.store, question);
-        Err(Fault::Inconsistent("tool calls are not decided yet"))
+        let held = question.held.as_ref().map(|(_, wait_ms)| *wait_ms);
+        let can_wait = question.can_wait;
+        let asked = Asked::Found(Box::new(identified(question)));
+        let answered = match held {
+            Some(wait_ms) => self.decide_held(asked, wait_ms).await?,
+            None => self.decide_first(asked, can_wait).await?,
+        };
+        Ok(ToolAnswer { decision_id: answered.decision_id, verdict: answered.verdict })
     }
+}
+
+/// The question as every other: what policy sees, and what only the record needs.
+fn identified(question: ToolQuestion) -> Identified {
+    let ToolQuestion {
+        mut call, mut rest, proposed, parent, correlation, delegation, released_bytes, ..
+    } = question;
+    let refused = question.refused;
+    call.time = clock::unix_ms();
+    let names = read::names(&proposed);
+    let arguments = read::arguments(&proposed);
+    let origin = read::origin(proposed.origin);
+    let unreadable =
+        |problem: &String| (UNREADABLE_TOOL_RULE, format!("the tool call cannot be read: {problem}"));
+    let refused = refused.or_else(|| arguments.as_ref().err().map(unreadable));
+    let recorded = audit::ToolCall {
+        id: proposed.id.clone(),
+        names: names.clone(),
+        origin: origin.to_owned(),
+        arguments_sha256: read::digest(&proposed, arguments.as_ref().ok()),
+        arguments_bytes: proposed.arguments.len() as u64,
+        problem: arguments.as_ref().err().cloned(),
+        released_bytes,
+    };
+    if proposed.agent.is_some() {
+        call.agent.id = proposed.agent;
+        call.agent.alias = None;
+    }
+    call.tool = Some(Tool {
+        names,
+        arguments: arguments.unwrap_or_default(),
+        id: proposed.id,
+        origin: origin.to_owned(),
+    });
+    rest.found = Some(Box::new(Found {
+        kind: DecisionKind::ToolCall,
+        parent,
+        correlation,
+        delegation,
+        tool: Some(recorded),
+        text: None,
+        refused,
+    }));
+    Identified { call, rest, unverified: None }
 }

@@ -11,7 +11,7 @@ use crate::storage::{self, Cursor, Order};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use portcullis_audit::{OutcomeState, VerdictKind};
+use portcullis_audit::{DecisionKind, OutcomeState, VerdictKind};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub(super) struct DecisionsQuery {
     operation: Option<String>,
     /// `pending`, `completed`, `failed`, `aborted`, `blocked` or `unknown`.
     outcome: Option<String>,
+    /// `call`, `tool_call` (one that an answer proposed, or that was asked about) or `answer_text`; all when absent.
+    kind: Option<String>,
     /// The gate's name for the call.
     call_id: Option<String>,
     /// 1 to 1000, 100 when absent.
@@ -103,6 +105,10 @@ fn translate(params: DecisionsQuery) -> Result<(storage::Query, Duration), Probl
         OutcomeState::parse(&name)
             .ok_or_else(|| bad("outcome", &name, "pending, completed, failed, aborted, blocked, unknown"))
     });
+    let kind = params.kind.map(|name| {
+        let found = DecisionKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+        found.ok_or_else(|| bad("kind", &name, "call, tool_call, answer_text"))
+    });
     let after = params.cursor.map(|text| {
         Cursor::decode(&text).filter(|cursor| cursor.order == order).map(|cursor| cursor.seq).ok_or_else(
             || {
@@ -128,6 +134,7 @@ fn translate(params: DecisionsQuery) -> Result<(storage::Query, Duration), Probl
         verdict: verdict.transpose()?,
         operation: params.operation,
         outcome: outcome.transpose()?,
+        kind: kind.transpose()?,
         call_id: params.call_id,
         limit,
         after: after.transpose()?,

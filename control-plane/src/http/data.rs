@@ -6,7 +6,9 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::telemetry::Phase;
 use axum::extract::{Request, State};
-use portcullis_protocol::{DecisionAnswer, DecisionRequest, OutcomeAck, OutcomeBatch};
+use portcullis_protocol::{
+    DecisionAnswer, DecisionRequest, Inspection, InspectionAnswer, OutcomeAck, OutcomeBatch,
+};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,6 +40,29 @@ pub(super) async fn decide(
         app.telemetry.phase(Phase::Total, started.elapsed());
     }
     Ok(Json(answer))
+}
+
+/// Decides what was found in an answer while it passes: a tool call, or a stretch of its text. The record is durable before
+/// this answers; text that no rule concerns has none. With `held` it is answered when a person has answered, or when the time
+/// is up.
+#[utoipa::path(
+    post, path = "/v1/inspections", tag = "data plane", security(("data" = [])),
+    request_body = Inspection,
+    responses(
+        (status = 200, description = "The verdict", body = InspectionAnswer),
+        (status = 404, description = "There is no such decision", body = Problem),
+        (status = "default", description = "No verdict: the gate ends the answer", body = Problem),
+    )
+)]
+pub(super) async fn inspect(
+    State(app): State<Arc<App>>,
+    _: Gate,
+    request: Request,
+) -> Result<Json<InspectionAnswer>, Problem> {
+    let bytes = json::body(request, &app).await?;
+    let question: Inspection = json::parse(&bytes).inspect_err(|_| app.telemetry.fault("bad_question"))?;
+    drop(bytes);
+    Ok(Json(app.inspect(question).await?))
 }
 
 /// Takes what became of calls. All of the batch is durable when this answers; repeats change nothing.

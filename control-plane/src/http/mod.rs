@@ -39,6 +39,7 @@ pub fn data_plane(app: Arc<App>) -> Router {
     let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
     Router::new()
         .route("/v1/decisions", post(data::decide))
+        .route("/v1/inspections", post(data::inspect))
         .route("/v1/outcomes", post(data::outcomes))
         .merge(guard::router())
         .route("/healthz", get(health::healthz))

@@ -14,6 +14,7 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         super::data::decide,
+        super::data::inspect,
         super::data::outcomes,
         super::guard::guard,
         super::guard::bedrock_agent,

@@ -109,6 +109,7 @@ impl From<Fault> for Problem {
         let code = fault.code();
         match &fault {
             Fault::Question(detail) => Problem::new(StatusCode::BAD_REQUEST, code, detail.clone()),
+            Fault::NoDecision(_) => Problem::new(StatusCode::NOT_FOUND, code, fault.to_string()),
             Fault::Store(StoreError::CallIdReused(_)) => {
                 Problem::new(StatusCode::CONFLICT, code, fault.to_string())
             }

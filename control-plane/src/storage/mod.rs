@@ -68,8 +68,23 @@ pub struct StoredSeen {
     pub seq: Seq,
     /// When it was decided, Unix milliseconds.
     pub time_ms: u64,
-    /// The operation.
+    /// The operation; empty for a tool call.
     pub operation: String,
+    /// Every form of the name of the tool of a tool call; its arguments are not kept.
+    pub tools: Vec<String>,
+}
+
+/// How many calls were let out in a stretch of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetOut {
+    /// Who called.
+    pub principal: Arc<str>,
+    /// For tool calls: the tool's first name; empty for calls to Bedrock.
+    pub tool: Arc<str>,
+    /// When the stretch begins, Unix milliseconds.
+    pub start_ms: u64,
+    /// How many.
+    pub count: u64,
 }
 
 /// What was committed for a question.
@@ -253,11 +268,11 @@ pub trait Store: Approvals + Send + Sync + std::fmt::Debug {
     /// The ledger of limits.
     fn limits(&self) -> Pending<'_, StoredLimits>;
 
-    /// Calls let out since then, by principal and minute (Unix milliseconds at which it begins), those since `fine_ms` by
-    /// second: from indexes alone, no record is read.
-    fn let_out(&self, since_ms: u64, fine_ms: u64) -> Pending<'_, Vec<(Arc<str>, u64, u64)>>;
+    /// Calls and tool calls let out since then, by principal, tool and minute, those since `fine_ms` by second: from indexes
+    /// alone, no record is read. The same stretch may be told in parts.
+    fn let_out(&self, since_ms: u64, fine_ms: u64) -> Pending<'_, Vec<LetOut>>;
 
-    /// The newest calls of a principal that were let out since then, at most `limit`, oldest first: those of that agent
+    /// The newest calls and tool calls of a principal that were let out since then, at most `limit`, oldest first: those of that agent
     /// session, or those without one.
     fn seen(
         &self,

@@ -1,7 +1,9 @@
 //! Finding decisions again.
 
 use super::id::Seq;
-use portcullis_audit::{Assurance, DecisionRecord, IdentityAnswer, OutcomeRecord, OutcomeState, VerdictKind};
+use portcullis_audit::{
+    Assurance, DecisionKind, DecisionRecord, IdentityAnswer, OutcomeRecord, OutcomeState, VerdictKind,
+};
 
 /// Which end to begin at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Query {
     pub operation: Option<String>,
     /// State of the outcome.
     pub outcome: Option<OutcomeState>,
+    /// What was decided.
+    pub kind: Option<DecisionKind>,
     /// The call.
     pub call_id: Option<String>,
     /// At most so many, from 1.
@@ -109,12 +113,16 @@ pub struct StoredDecision {
 }
 
 impl StoredDecision {
-    /// The state of the outcome. A refusal implies `blocked` until the gate says otherwise.
+    /// The state of the outcome. A refusal implies `blocked` until the gate says otherwise. What was found in an answer has no
+    /// outcome of its own: once it was let out it is `completed`.
     #[must_use]
     pub fn state(&self) -> OutcomeState {
         match &self.outcome {
             Some(outcome) => outcome.state,
-            None if self.record.verdict.kind == VerdictKind::Allow => OutcomeState::Pending,
+            None if self.record.verdict.kind == VerdictKind::Allow => match self.record.kind {
+                DecisionKind::Call => OutcomeState::Pending,
+                DecisionKind::ToolCall | DecisionKind::AnswerText => OutcomeState::Completed,
+            },
             None => OutcomeState::Blocked,
         }
     }

@@ -60,6 +60,9 @@ pub struct DecisionRecord {
     /// The tool call, of such a record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<ToolCall>,
+    /// The stretch of an answer's text, of such a record: never the text itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<AnswerText>,
     /// On whose behalf an agent acts, the nearest first: `agent A`, then who told it to. Claims, unless the principal is
     /// verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -144,6 +147,23 @@ pub struct ToolCall {
     /// Bytes of the answer's body that had left when it was asked about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub released_bytes: Option<u64>,
+}
+
+/// A stretch of an answer's text that was judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct AnswerText {
+    /// Hex SHA-256 of the text that was judged.
+    pub sha256: String,
+    /// Bytes of it.
+    pub bytes: u64,
+    /// How many of them, at its end, had not been judged before.
+    pub fresh: u64,
+    /// Bytes of the answer's text before it.
+    pub before: u64,
+    /// Bytes of the answer's body that had left when it was asked about.
+    pub released_bytes: u64,
 }
 
 /// One tool result that was sent back.

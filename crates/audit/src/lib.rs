@@ -11,8 +11,8 @@ mod outcome;
 mod principal;
 
 pub use decision::{
-    Agent, Approval, Charge, Credential, DecisionKind, DecisionRecord, Endpoint, Matched, Model, PolicyTrace,
-    Price, Problem, Request, Sdk, Source, ToolCall, ToolResult, Verdict, VerdictKind,
+    Agent, AnswerText, Approval, Charge, Credential, DecisionKind, DecisionRecord, Endpoint, Matched, Model,
+    PolicyTrace, Price, Problem, Request, Sdk, Source, ToolCall, ToolResult, Verdict, VerdictKind,
 };
 pub use outcome::{Answer, Guardrail, OutcomeRecord, OutcomeState, SeenCall, Usage};
 pub use principal::{Assurance, IdentityAnswer, Principal};
@@ -25,6 +25,9 @@ pub const REFUSED_RULE: &str = "portcullis/refused";
 
 /// Rule id of a call that the gate would have to sign with its own credential, from a caller it could not verify.
 pub const UNVERIFIED_RULE: &str = "portcullis/unverified";
+
+/// Rule id of a tool call that cannot be read: no rule is asked about it.
+pub const UNREADABLE_TOOL_RULE: &str = "portcullis/unreadable-tool-call";
 
 /// Rule id of a tool call that the token does not cover with which it was asked about.
 pub const TOKEN_SCOPE_RULE: &str = "portcullis/agent-token-scope";

@@ -58,8 +58,9 @@ pub struct PolicyInfo {
     pub description: Option<String>,
     /// Its scope names `bedrock::Action::"Unknown"` in so many words.
     pub names_unknown: bool,
-    /// Its scope admits tool calls and nothing else.
-    pub only_tool_calls: bool,
+    /// It is about tool calls: it admits them and nothing else, or it forbids and admits them too. A permit of everything is
+    /// not: what it permits would be let out anyway, unless tool calls are denied by default.
+    pub concerns_tool_calls: bool,
     /// The principals that it names, in its scope or its conditions.
     pub principals: Vec<String>,
     /// File.
@@ -209,6 +210,7 @@ impl<'s> Loader<'s> {
             self.warning(source, start, message);
         }
         let text = |name: &str| policy.annotation(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let tool_calls: Vec<_> = TOOL_CALLS.map(action).into_iter().flatten().collect();
         let place = Finding::at(source.path, source.text, start, false, "");
         let info = PolicyInfo {
             effect,
@@ -223,8 +225,8 @@ impl<'s> Loader<'s> {
                 .filter(|uid| uid.type_name().to_string() == "Principal")
                 .map(|uid| uid.id().unescaped().to_owned())
                 .collect(),
-            only_tool_calls: scope
-                .admits_only(&TOOL_CALLS.map(action).into_iter().flatten().collect::<Vec<_>>()),
+            concerns_tool_calls: scope.admits_only(&tool_calls)
+                || (effect == Effect::Forbid && scope.may_admit(&tool_calls, &["Tool", "Group"])),
             names_unknown: action(UNKNOWN).is_some_and(|unknown| scope.names_action(&unknown)),
             path: place.path,
             line: place.line,

@@ -52,6 +52,24 @@ impl Scope {
         }
     }
 
+    /// It may admit one of these actions, on a resource that is of the first of these types or in one of them.
+    pub(crate) fn may_admit(&self, actions: &[EntityUid], types: &[&str; 2]) -> bool {
+        let action = match &self.action {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(uid) => actions.contains(uid),
+            ActionConstraint::In(uids) => uids.iter().any(|uid| actions.contains(uid)),
+        };
+        let [own, group] = types;
+        let is = |kind: &cedar_policy::EntityTypeName| kind.to_string() == *own;
+        let resource = match &self.resource {
+            ResourceConstraint::Any => true,
+            ResourceConstraint::Eq(uid) => is(uid.type_name()),
+            ResourceConstraint::In(uid) => is(uid.type_name()) || uid.type_name().to_string() == *group,
+            ResourceConstraint::Is(kind) | ResourceConstraint::IsIn(kind, _) => is(kind),
+        };
+        action && resource
+    }
+
     /// It admits these actions and no others.
     pub(crate) fn admits_only(&self, actions: &[EntityUid]) -> bool {
         match &self.action {

@@ -14,7 +14,6 @@ use crate::load::cedar::{CedarFiles, ENTITIES, SCHEMA};
 use crate::load::doubt;
 use crate::load::files::{self, MANIFEST, Role};
 use crate::load::manifest;
-use crate::load::output::OutputRule;
 use crate::load::routes;
 use crate::load::rules::Rules;
 use crate::predicate::Predicate;
@@ -43,6 +42,8 @@ pub struct Bundle {
     version: String,
     digest: String,
     pub(crate) default: Effect,
+    /// What becomes of a tool call when nothing else decides.
+    pub(crate) tool_default: Effect,
     pub(crate) shadow: bool,
     directory: Directory,
     pub(crate) approvals: ApprovalDefaults,
@@ -56,11 +57,20 @@ pub struct Bundle {
     pub(crate) cedar: Option<Cedar>,
     /// Everything that is looked for in the text of requests.
     pub(crate) scanner: Scanner,
-    output_rules: Vec<OutputRule>,
+    inspects: Inspects,
     wants_text: bool,
     wants_counts: bool,
     wants_history: Option<u64>,
     warnings: Vec<Diagnostic>,
+}
+
+/// What of the answers to calls some part of a bundle is about, in shadow mode too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Inspects {
+    /// Tool calls that they propose.
+    pub tool_calls: bool,
+    /// Their text.
+    pub text: bool,
 }
 
 /// Compiles a bundle's files. The order of `files` does not matter.
@@ -118,7 +128,6 @@ fn assemble(
 ) -> Bundle {
     warn_of_principals(&rules, &manifest.directory, &mut report);
     let scanner = rules.language.patterns.finish();
-    let output_rules = rules.output_rules;
     let rules = rules.rules;
     let conditions = || {
         let of_limits = manifest.limits.limits.iter().flat_map(|limit| &limit.conditions);
@@ -127,6 +136,13 @@ fn assemble(
     let wants_text = conditions().any(Predicate::needs_text);
     let wants_counts = cedar.as_ref().is_some_and(Cedar::reads_counts)
         || conditions().any(|one| one.any_field(&Field::is_count));
+    let inspects = Inspects {
+        tool_calls: manifest.tool_default == Effect::Deny
+            || rules.iter().any(|rule| rule.about.tools)
+            || conditions().any(|one| one.selects_tools() || one.looks_for_tools())
+            || cedar.as_ref().is_some_and(Cedar::concerns_tools),
+        text: rules.iter().any(|rule| rule.about.answers),
+    };
     let wants_history = conditions().filter_map(Predicate::looks_back).max();
     warn_of_cut_text(&rules, &mut report);
     doubt::warn(&rules, &mut report);
@@ -135,6 +151,7 @@ fn assemble(
         name: manifest.name,
         version: manifest.version,
         default: manifest.default,
+        tool_default: manifest.tool_default,
         shadow: manifest.shadow,
         directory: manifest.directory,
         approvals: manifest.approvals,
@@ -146,7 +163,7 @@ fn assemble(
         index: Index::new(&rules),
         cedar,
         scanner,
-        output_rules,
+        inspects,
         wants_text,
         wants_counts,
         wants_history,
@@ -213,10 +230,10 @@ impl Bundle {
         self.rules.iter().chain(self.cedar.iter().flat_map(Cedar::rules)).map(Rule::info)
     }
 
-    /// The enabled `output_rules`, in load order. Nobody evaluates them yet.
+    /// What of an answer must be asked about before it goes on.
     #[must_use]
-    pub fn output_rules(&self) -> &[OutputRule] {
-        &self.output_rules
+    pub fn inspects(&self) -> Inspects {
+        self.inspects
     }
 
     /// Some rule reads the text of requests.

@@ -37,6 +37,16 @@ impl Cedar {
         self.entries.iter().map(|entry| &entry.rule)
     }
 
+    /// Some policy has something to say of tool calls.
+    pub(crate) fn concerns_tools(&self) -> bool {
+        self.policies.infos().iter().any(|info| info.concerns_tool_calls)
+    }
+
+    /// Some policy on tool calls reads their arguments.
+    pub(crate) fn reads_arguments(&self) -> bool {
+        self.concerns_tools() && self.policies.reads("arguments")
+    }
+
     /// Some policy reads what was counted.
     pub(crate) fn reads_counts(&self) -> bool {
         ["minute_count", "hourly_count", "daily_count"].iter().any(|name| self.policies.reads(name))
@@ -44,6 +54,10 @@ impl Cedar {
 
     /// The policies that hold for a call that names at most one model.
     pub(crate) fn matches(&self, view: &View<'_>) -> Vec<&Rule> {
+        // Policies know calls and tool calls; texts they do not read.
+        if view.call.response.is_some() {
+            return Vec::new();
+        }
         let hits = self.policies.evaluate(&request::of(view));
         hits.iter().filter_map(|hit| self.entries.get(hit.policy)?.holding(hit)).collect()
     }

@@ -67,6 +67,9 @@ impl Limit {
     /// A call of this kind can use what the limit counts.
     fn measures(&self, call: &Call) -> bool {
         let by_tool = self.conditions.iter().any(Predicate::selects_tools);
+        if call.response.is_some() {
+            return false;
+        }
         if call.tool.is_some() {
             return by_tool && self.spec.measure == Measure::ToolCalls;
         }

@@ -1,5 +1,6 @@
 //! One call, one verdict.
 
+use crate::about::Asked;
 use crate::bundle::Bundle;
 use crate::charge::{UNPRICED_RULE, UnpricedCall, as_if_of};
 use crate::decision::{Decision, Effect, MatchedRule};
@@ -37,7 +38,8 @@ impl Bundle {
     #[cfg(test)]
     pub(crate) fn decide_naively(&self, call: &Call) -> Decision {
         self.decide_with(call, NotAtHand::default(), |view, tally| {
-            for rule in &self.rules {
+            let asked = Asked::of(view.call);
+            for rule in self.rules.iter().filter(|rule| rule.about.has(asked)) {
                 tally.count(rule, all(rule.conditions.iter(), view));
             }
         })
@@ -74,8 +76,9 @@ impl Bundle {
             }
         }
         let operation = &view.call.operation;
-        let unknown = view.call.tool.is_none() && (operation.is_empty() || operation == UNKNOWN_OPERATION);
-        let fallback = self.fallback(unknown, route);
+        let asked = Asked::of(view.call);
+        let unknown = asked == Asked::Call && (operation.is_empty() || operation == UNKNOWN_OPERATION);
+        let fallback = self.fallback(asked, unknown, route);
         let enforced = strictest(unknown, &fallback, tally.claims.iter().filter(|claim| !claim.shadow));
         let unshadowed = strictest(unknown, &fallback, tally.claims.iter());
         // Of a bundle in shadow mode is told what it would do without: rules in shadow mode are that still.
@@ -116,7 +119,7 @@ impl Bundle {
     }
 
     /// What decides when nothing else does.
-    fn fallback(&self, unknown: bool, route: Option<&Route>) -> Claim<'static> {
+    fn fallback(&self, asked: Asked, unknown: bool, route: Option<&Route>) -> Claim<'static> {
         if unknown {
             let why = "the gate does not know this host or path of Bedrock".to_owned();
             return Claim {
@@ -125,20 +128,30 @@ impl Bundle {
                 by: By::BuiltIn { rule: UNKNOWN_OPERATION_RULE, why },
             };
         }
-        let effect = route.and_then(|route| route.default).unwrap_or(self.default);
+        let effect = match asked {
+            Asked::Call => route.and_then(|route| route.default).unwrap_or(self.default),
+            Asked::Tool => self.tool_default,
+            Asked::Answer => Effect::Allow,
+        };
         Claim { effect, shadow: false, by: By::Default }
     }
 
     /// For the caller of a call that is not let out.
     fn message(&self, claim: &Claim<'_>, route: Option<&Route>, view: &View<'_>) -> String {
+        let asked = Asked::of(view.call);
+        let what = match asked {
+            Asked::Call => "this call",
+            Asked::Tool => "this tool call",
+            Asked::Answer => "this answer",
+        };
         let does = match claim.effect {
             Effect::Log | Effect::Warn | Effect::Allow => return String::new(),
-            Effect::Deny => "blocks this call",
+            Effect::Deny => format!("blocks {what}"),
             Effect::Redact => {
-                "lets this call out only without what must not leave, which this gate cannot take out"
+                format!("lets {what} out only without what must not leave, which this gate cannot take out")
             }
-            Effect::Throttle => "blocks this call for now",
-            Effect::RequireApproval => "lets this call out with an approval only",
+            Effect::Throttle => format!("blocks {what} for now"),
+            Effect::RequireApproval => format!("lets {what} out with an approval only"),
         };
         match &claim.by {
             By::Rule(rule) => match rule.message(view) {
@@ -149,14 +162,14 @@ impl Bundle {
                 Some(route) => format!("portcullis: route `{}`: {why}", route.id),
                 None => format!("portcullis: rule `{rule}`: {why}"),
             },
-            By::Default => match route.filter(|route| route.default.is_some()) {
+            By::Default => match route.filter(|route| route.default.is_some() && asked == Asked::Call) {
                 Some(route) => {
                     format!(
                         "portcullis: no rule of bundle `{}` allows this call on route `{}`",
                         self.name, route.id
                     )
                 }
-                None => format!("portcullis: no rule of bundle `{}` allows this call", self.name),
+                None => format!("portcullis: no rule of bundle `{}` allows {what}", self.name),
             },
         }
     }

@@ -1,8 +1,11 @@
 //! Why a call got its verdict: every rule that was considered, condition by condition.
 
+use crate::about::Asked;
 use crate::charge::as_if_of;
 use crate::field::FieldValue;
+use crate::output;
 use crate::predicate::{Predicate, Subject, Test, Written, all};
+use crate::rule::Rule;
 use crate::sequence::{Past, Sequence};
 use crate::source::report::Pos;
 use crate::template::shown;
@@ -109,12 +112,17 @@ impl Bundle {
 
     fn explain_part(&self, call: &Call, route: Option<&str>) -> ExplainedPart {
         let view = View::of(call, route).searched_by(&self.scanner);
+        let asked = Asked::of(call);
         let rules = self.rules.iter().map(|rule| ExplainedRule {
             id: rule.id.clone(),
             effect: rule.effect,
             shadow: rule.shadow,
-            truth: all(rule.conditions.iter(), &view),
-            conditions: rule.conditions.iter().map(|one| one.explain(&view)).collect(),
+            truth: if rule.about.has(asked) { all(rule.conditions.iter(), &view) } else { Verity::False },
+            conditions: if rule.about.has(asked) {
+                rule.conditions.iter().map(|one| one.explain(&view)).collect()
+            } else {
+                vec![elsewhere(rule)]
+            },
             path: rule.source.path.to_string(),
             line: rule.source.at.line,
             column: rule.source.at.column,
@@ -128,7 +136,7 @@ impl Bundle {
 }
 
 impl Predicate {
-    fn explain(&self, view: &View<'_>) -> ExplainedCondition {
+    pub(crate) fn explain(&self, view: &View<'_>) -> ExplainedCondition {
         let members = |parts: &[Self]| parts.iter().map(|part| part.explain(view)).collect();
         let (text, parts) = match self {
             Self::Test(test) => return test.explain(view),
@@ -136,6 +144,7 @@ impl Predicate {
             Self::Any(parts, _) => ("any", members(parts)),
             Self::Not(part, _) => ("not", vec![part.explain(view)]),
             Self::Sequence(sequence) => ("blocked_by or requires", sequence.explain(view)),
+            Self::Output(parts, _) => ("of one output all", output::explain(parts, view)),
         };
         group(text.to_owned(), self.eval(view), parts, self.at())
     }
@@ -144,12 +153,20 @@ impl Predicate {
 impl Sequence {
     fn explain(&self, view: &View<'_>) -> Vec<ExplainedCondition> {
         let one = |past: &Past, verb: &str, wanted: bool| {
-            let truth = Verity::from(past.was_seen(view) == wanted);
+            let seen = past.was_seen(view);
+            let held = if wanted { seen != Verity::False } else { seen != Verity::True };
+            let truth = Verity::from(held);
             group(format!("{verb} {}", past.text), truth, Vec::new(), past.at)
         };
         let blocked_by = self.blocked_by.iter().map(|past| one(past, "seen before:", true));
         blocked_by.chain(self.requires.iter().map(|past| one(past, "not seen before:", false))).collect()
     }
+}
+
+/// Of a rule that is not asked.
+fn elsewhere(rule: &Rule) -> ExplainedCondition {
+    let text = format!("the rule is about {} only", rule.about.shown());
+    group(text, Verity::False, Vec::new(), rule.source.at)
 }
 
 fn group(text: String, truth: Verity, parts: Vec<ExplainedCondition>, at: Pos) -> ExplainedCondition {

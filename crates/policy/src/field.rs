@@ -1,5 +1,6 @@
 //! The table of fields that conditions may read. `docs/policy.md` is generated from it.
 
+use crate::Text;
 use crate::names::Selector;
 use crate::view::View;
 
@@ -88,6 +89,10 @@ pub(crate) fn lookup_output(name: &str) -> Option<(&'static Field, String)> {
     if name == OUTPUT.name {
         return Some((&OUTPUT, String::new()));
     }
+    // Of an output rule the tool is the one that answered.
+    if matches!(name, "tool_name" | "tool.name") {
+        return lookup("tool_result.names");
+    }
     by_key(std::slice::from_ref(&OUTPUT), name).or_else(|| lookup(name))
 }
 
@@ -116,12 +121,27 @@ impl Field {
 
     /// Only tool calls have it.
     pub(crate) fn is_of_tools(&self) -> bool {
-        matches!(self.name, "arguments" | "tool.name")
+        matches!(self.name, "arguments" | "tool.name" | "tool.id" | "tool.origin")
+    }
+
+    /// Everything that a bundle looks for in it is looked for at once.
+    pub(crate) fn is_searched(&self) -> bool {
+        matches!(self.name, "request.text" | "response.text")
+    }
+
+    /// Only the text of answers has it.
+    pub(crate) fn is_of_answers(&self) -> bool {
+        self.name == "response.text"
+    }
+
+    /// It tells of the tool results that are sent back.
+    pub(crate) fn is_of_results(&self) -> bool {
+        self.name.starts_with("tool_result.")
     }
 
     /// What it says may be a prompt, or data of a customer: never shown to callers or in explanations.
     pub(crate) fn is_content(&self) -> bool {
-        self.needs_text || matches!(self.name, "arguments" | "output")
+        self.needs_text || matches!(self.name, "arguments" | "output" | "response.text")
     }
 }
 
@@ -132,6 +152,15 @@ fn text(value: &str) -> FieldValue<'_> {
 
 fn opt(value: Option<&String>) -> FieldValue<'_> {
     value.map_or(FieldValue::Missing, |value| text(value))
+}
+
+/// What the text says of tool results, where there are any.
+fn results_text<'v>(view: &'v View<'_>, get: impl Fn(&'v Text) -> FieldValue<'v>) -> FieldValue<'v> {
+    let request = &view.call.request;
+    if request.tool_results == 0 {
+        return FieldValue::Missing;
+    }
+    request.text.as_ref().map_or(FieldValue::NeedsText, get)
 }
 
 macro_rules! fields {
@@ -185,6 +214,16 @@ static FIELDS: &[Field] = fields! {
     "request.tools" List "" "Names of the tools offered to the model." = |v| FieldValue::List(&v.call.request.tools);
     "request.tool_count" Integer "tools" "Number of tools offered to the model." = |v| FieldValue::Integer(u64::try_from(v.call.request.tools.len()).unwrap_or(u64::MAX));
     "request.tool_results" Integer "results" "Number of tool results sent back." = |v| FieldValue::Integer(v.call.request.tool_results);
+    "tool_result.count" Integer "results" "The same number." = |v| FieldValue::Integer(v.call.request.tool_results);
+    "tool_result.bytes" Integer "bytes" "Size of all of them together." = |v| FieldValue::Integer(v.call.request.result_bytes);
+    "tool_result.max_bytes" Integer "bytes" "Size of the largest of the newest 64." = |v| FieldValue::Integer(v.results().max_bytes);
+    "tool_result.errors" Integer "results" "How many of the newest 64 the caller calls failures." = |v| FieldValue::Integer(v.results().errors);
+    "tool_result.ids" List "" "Ids of the tool calls that the newest 64 answer." = |v| FieldValue::List(&v.results().ids);
+    "tool_result.names" List "" "Their tools, where the request tells." = |v| FieldValue::List(&v.results().names);
+    "tool_result.unnamed" Integer "results" "Results whose tool is not known." = |v| FieldValue::Integer(v.results().unnamed);
+    "tool_result.text" Text "" "What the tools answered, all of them, up to the gate's cap." = needs_text |v| results_text(v, |t| text(&t.tool_results));
+    "tool_result.text_truncated" Boolean "" "The gate's cap cut it." = needs_text |v| results_text(v, |t| FieldValue::Boolean(t.tool_results_truncated));
+    "facts" Map "" "What else the operation's body says, such as `facts.role_arn`; see docs/coverage.md." = |v, key| opt(v.call.request.facts.get(key));
     "request.text" Text "" "System and user text, up to the gate's cap." = needs_text |v| v.call.request.text.as_ref().map_or(FieldValue::NeedsText, |t| text(&t.text));
     "request.text_truncated" Boolean "" "The gate's cap cut the text: rules on it have not seen all." = needs_text |v| v.call.request.text.as_ref().map_or(FieldValue::NeedsText, |t| FieldValue::Boolean(t.truncated));
     "request.guardrail" Text "" "Guardrail id or ARN." = |v| opt(v.call.request.guardrail.as_ref());
@@ -198,6 +237,9 @@ static FIELDS: &[Field] = fields! {
     "route" Text "" "The route that the call is on, by its id." = |v| v.names.route.map_or(FieldValue::Missing, text);
     "tool.name" Text "" "The tool of a tool call, by its first name. A rule that reads it or `arguments` concerns tool calls only." = |v| opt(v.tool_names().first());
     "arguments" Json "" "An argument of a tool call: names and list indexes, joined by dots, as in `arguments.amount` or `arguments.items.0.price`." = |v, key| v.argument(key);
+    "tool.id" Text "" "Its id in the answer that proposes it." = |v| opt(v.call.tool.as_ref().and_then(|tool| tool.id.as_ref()));
+    "tool.origin" Text "`model`, `server`, `return_control`, `agent`, `guard`" "Who makes it: the caller, because a model proposes it; the provider within the answer; the caller, because an agent returns control; an agent; whoever asks `POST /v1/guard`." = |v| v.call.tool.as_ref().map_or(FieldValue::Missing, |tool| text(&tool.origin));
+    "response.text" Text "" "A stretch of the answer's text. A rule that reads it concerns the text of answers only." = |v| v.call.response.as_ref().map_or(FieldValue::Missing, |response| text(&response.text));
     "network.source_ip" Text "" "Address of the peer." = |v| opt(v.call.network.source_ip.as_ref());
     "network.vpc_endpoint" Text "" "VPC endpoint id in the host." = |v| opt(v.call.network.vpc_endpoint.as_ref());
     "network.server_name" Text "" "TLS server name that the client asked for." = |v| opt(v.call.network.server_name.as_ref());
@@ -220,7 +262,7 @@ static OUTPUT: Field = Field {
     unit: "",
     doc: "What the tool answered.",
     needs_text: false,
-    get: |_, _| FieldValue::Missing,
+    get: |view, path| view.output(path),
 };
 
 /// Names that the rule formats of others use, and ours for them.

@@ -5,6 +5,7 @@
 //! for nothing". A call's values then select rules by hash lookups and one pass over each value; the intersection over all
 //! dimensions is exact for the conditions that were filed, so only the others are evaluated.
 
+use crate::about::Asked;
 use crate::bits::{Bits, Postings};
 use crate::check::Check;
 use crate::field::{FieldKind, FieldValue};
@@ -22,6 +23,8 @@ const MAX_DIMENSIONS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Index {
     rules: usize,
+    /// The rules about each kind of thing, in the order of [`Asked::ALL`].
+    about: [Bits; Asked::ALL.len()],
     dimensions: Vec<Dimension>,
     /// By rule: the conditions that the index does not answer.
     rest: Vec<Vec<usize>>,
@@ -75,12 +78,23 @@ impl Index {
             .iter()
             .filter_map(|(key, _)| filings.remove(key).and_then(|filing| filing.finish(rules.len())))
             .collect();
-        Self { rules: rules.len(), dimensions, rest }
+        let about = Asked::ALL.map(|asked| {
+            let mut bits = Bits::empty(rules.len());
+            let numbered = (0_u32..).zip(rules).filter(|(_, rule)| rule.about.has(asked));
+            numbered.for_each(|(number, _)| bits.insert(number));
+            bits
+        });
+        Self { rules: rules.len(), about, dimensions, rest }
     }
 
-    /// The rules of which every filed condition holds, ascending, each with the conditions still to evaluate.
+    /// The rules about this kind of thing of which every filed condition holds, ascending, each with the conditions still to evaluate.
     pub(crate) fn candidates(&self, view: &View<'_>) -> Vec<(usize, &[usize])> {
-        let mut found = Bits::full(self.rules);
+        let [calls, tools, answers] = &self.about;
+        let mut found = match Asked::of(view.call) {
+            Asked::Call => calls.clone(),
+            Asked::Tool => tools.clone(),
+            Asked::Answer => answers.clone(),
+        };
         let mut selected = Bits::empty(self.rules);
         for dimension in &self.dimensions {
             selected.copy_from(&dimension.indifferent);

@@ -9,6 +9,7 @@
 //! ```
 //! The language is described in `docs/policy.md`.
 
+mod about;
 mod approval;
 mod bits;
 mod bundle;
@@ -34,6 +35,7 @@ mod limits;
 mod load;
 mod names;
 mod number;
+mod output;
 mod predicate;
 mod price;
 pub mod replay;
@@ -52,7 +54,7 @@ mod value;
 mod view;
 
 pub use approval::{ApprovalDefaults, ApprovalTerms};
-pub use bundle::{Bundle, SourceFile, compile};
+pub use bundle::{Bundle, Inspects, SourceFile, compile};
 pub use call::{
     Agent, Call, Counts, Credential, Model, Network, Request, Response, Seen, Text, Tool, ToolResult,
     UNKNOWN_OPERATION,

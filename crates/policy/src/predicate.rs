@@ -4,6 +4,7 @@ use crate::check::Check;
 use crate::explain::Verity;
 use crate::field::{Field, FieldValue};
 use crate::names::Selector;
+use crate::output;
 use crate::sequence::Sequence;
 use crate::source::report::Pos;
 use crate::view::View;
@@ -35,6 +36,8 @@ pub(crate) enum Predicate {
     Not(Box<Predicate>, Pos),
     Test(Test),
     Sequence(Box<Sequence>),
+    /// All of these hold for one output: of a tool, or of the model.
+    Output(Vec<Predicate>, Pos),
 }
 
 /// One test of one subject. A missing value fails every check, and so passes every negated one.
@@ -70,12 +73,40 @@ impl Predicate {
             Self::Not(part, _) => part.eval(view).not(),
             Self::Test(test) => test.eval(view),
             Self::Sequence(sequence) => sequence.eval(view),
+            Self::Output(parts, _) => output::eval(parts, view),
         }
     }
 
     /// Evaluating it may need the request's text.
     pub(crate) fn needs_text(&self) -> bool {
-        self.any_field(&|field| field.needs_text)
+        self.any_field(&|field| field.needs_text) || self.reads_outputs()
+    }
+
+    /// It is about the text of answers: what holds for it is neither a call to Bedrock nor a tool call.
+    pub(crate) fn reads_answers(&self) -> bool {
+        self.any_field(&Field::is_of_answers)
+    }
+
+    /// It is about what tools answered that is sent back.
+    pub(crate) fn reads_outputs(&self) -> bool {
+        match self {
+            Self::Output(..) => true,
+            Self::All(parts, _) | Self::Any(parts, _) => parts.iter().any(Self::reads_outputs),
+            Self::Not(part, _) => part.reads_outputs(),
+            Self::Test(_) | Self::Sequence(_) => false,
+        }
+    }
+
+    /// What it looks back on are tool calls.
+    pub(crate) fn looks_for_tools(&self) -> bool {
+        match self {
+            Self::All(parts, _) | Self::Any(parts, _) | Self::Output(parts, _) => {
+                parts.iter().any(Self::looks_for_tools)
+            }
+            Self::Not(part, _) => part.looks_for_tools(),
+            Self::Test(_) => false,
+            Self::Sequence(sequence) => sequence.looks_for_tools(),
+        }
     }
 
     /// It selects tool calls: what holds for it is none to Bedrock.
@@ -100,7 +131,9 @@ impl Predicate {
     /// Some test of the call itself is wanted.
     pub(crate) fn any_test(&self, wanted: &impl Fn(&Test) -> bool) -> bool {
         match self {
-            Self::All(parts, _) | Self::Any(parts, _) => parts.iter().any(|part| part.any_test(wanted)),
+            Self::All(parts, _) | Self::Any(parts, _) | Self::Output(parts, _) => {
+                parts.iter().any(|part| part.any_test(wanted))
+            }
             Self::Not(part, _) => part.any_test(wanted),
             Self::Test(test) => wanted(test),
             Self::Sequence(_) => false,
@@ -110,7 +143,9 @@ impl Predicate {
     /// How far, in milliseconds, it looks back.
     pub(crate) fn looks_back(&self) -> Option<u64> {
         match self {
-            Self::All(parts, _) | Self::Any(parts, _) => parts.iter().filter_map(Self::looks_back).max(),
+            Self::All(parts, _) | Self::Any(parts, _) | Self::Output(parts, _) => {
+                parts.iter().filter_map(Self::looks_back).max()
+            }
             Self::Not(part, _) => part.looks_back(),
             Self::Test(_) => None,
             Self::Sequence(sequence) => Some(sequence.looks_back()),
@@ -119,7 +154,7 @@ impl Predicate {
 
     pub(crate) fn at(&self) -> Pos {
         match self {
-            Self::All(_, at) | Self::Any(_, at) | Self::Not(_, at) => *at,
+            Self::All(_, at) | Self::Any(_, at) | Self::Not(_, at) | Self::Output(_, at) => *at,
             Self::Test(test) => test.written.at,
             Self::Sequence(sequence) => sequence.at,
         }
@@ -164,7 +199,7 @@ impl Test {
 
     fn reads_folded_text(&self) -> bool {
         matches!(&self.check, Check::Globs { folds: true, .. })
-            && matches!(&self.subject, Subject::Field(field, _) if field.needs_text)
+            && matches!(&self.subject, Subject::Field(field, _) if field.is_searched())
     }
 }
 

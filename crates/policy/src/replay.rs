@@ -1,5 +1,6 @@
 //! Recorded decisions against another bundle: which would get another verdict, and what cannot be known.
 
+use crate::cedar::Cedar;
 use crate::view::NotAtHand;
 use crate::{Bundle, Call, Counts, Decision, Effect};
 use std::collections::BTreeMap;
@@ -46,21 +47,24 @@ pub enum Unknown {
     Counts,
     /// A rule looks at what was seen before in the session, and that is not replayed.
     History,
+    /// A rule reads the arguments of a tool call, and records keep their digest only.
+    Arguments,
     /// A limit decided, and limits are not replayed.
     Limit,
 }
 
 impl Unknown {
     /// Every one, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Text, Self::Counts, Self::History, Self::Limit];
+    pub const ALL: [Self; 5] = [Self::Text, Self::Counts, Self::History, Self::Arguments, Self::Limit];
 
-    /// The stable name: `text`, `counts`, `history`, `limit`.
+    /// The stable name: `text`, `counts`, `history`, `arguments`, `limit`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Counts => "counts",
             Self::History => "history",
+            Self::Arguments => "arguments",
             Self::Limit => "limit",
         }
     }
@@ -72,6 +76,9 @@ impl Unknown {
             Self::Text => "a rule reads the text of the request, and records keep no text",
             Self::Counts => "a rule reads counts of earlier calls, and records do not keep them",
             Self::History => "a rule looks at what was seen before in the session, and that is not replayed",
+            Self::Arguments => {
+                "a rule reads the arguments of a tool call, and records keep only their digest"
+            }
             Self::Limit => "a limit decided the recorded call, and limits are not replayed",
         }
     }
@@ -87,9 +94,13 @@ pub fn judge(candidate: &Bundle, call: &Call, recorded: &Recorded, enforce_shado
         (Some(effect), true) => (effect, decision.shadow_rule),
         _ => (decision.effect, decision.rule),
     };
+    if call.tool.is_some() && candidate.cedar.as_ref().is_some_and(Cedar::reads_arguments) {
+        return Judgement::Unknown(Unknown::Arguments);
+    }
     let decision = candidate.decide(call);
     if !decision.is_settled(enforce_shadow) {
-        return Judgement::Unknown(Unknown::Text);
+        let what = if call.tool.is_some() { Unknown::Arguments } else { Unknown::Text };
+        return Judgement::Unknown(what);
     }
     let (effect, rule) = verdict(decision);
     if let Some(unknown) = hangs_on(candidate, call, enforce_shadow) {
@@ -112,7 +123,11 @@ pub fn judge(candidate: &Bundle, call: &Call, recorded: &Recorded, enforce_shado
 
 /// What the verdict on a call hangs on, of what records do not have beside the text.
 fn hangs_on(candidate: &Bundle, call: &Call, enforce_shadow: bool) -> Option<Unknown> {
-    let wants = NotAtHand { counts: candidate.wants_counts(), history: candidate.wants_history().is_some() };
+    let wants = NotAtHand {
+        counts: candidate.wants_counts(),
+        history: candidate.wants_history().is_some(),
+        arguments: false,
+    };
     let open = |not_at_hand: NotAtHand| {
         if not_at_hand == NotAtHand::default() {
             return false;
@@ -200,6 +215,12 @@ impl Table {
     pub fn add_refused(&mut self) {
         self.total += 1;
         self.refused += 1;
+    }
+
+    /// Notes one decision that cannot be known, whatever the candidate says.
+    pub fn add_unknown(&mut self, what: Unknown) {
+        self.total += 1;
+        *self.unknown.entry(what).or_default() += 1;
     }
 
     /// Takes another table's counts in.

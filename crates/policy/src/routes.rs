@@ -52,7 +52,7 @@ impl Route {
     /// Why the route does not allow a call, for the caller; `None` when it does.
     pub(crate) fn refusal(&self, view: &View<'_>) -> Option<String> {
         // What a route allows is about calls to Bedrock.
-        if view.call.tool.is_some() {
+        if view.call.tool.is_some() || view.call.response.is_some() {
             return None;
         }
         let allows = |globs: &Option<Vec<Glob>>, selector| {

@@ -1,5 +1,6 @@
 //! One compiled rule.
 
+use crate::about::About;
 use crate::approval::{ApprovalDefaults, ApprovalSpec, ApprovalTerms};
 use crate::decision::Effect;
 use crate::predicate::Predicate;
@@ -17,6 +18,7 @@ pub type Metadata = serde_json::Map<String, serde_json::Value>;
 pub(crate) struct Rule {
     pub(crate) id: String,
     pub(crate) effect: Effect,
+    pub(crate) about: About,
     pub(crate) shadow: bool,
     pub(crate) message: Option<Template>,
     /// With [`Effect::RequireApproval`]: what differs from the bundle's `approvals`.

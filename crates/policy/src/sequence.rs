@@ -40,8 +40,14 @@ impl Sequence {
         if view.not_at_hand.history {
             return Truth::NeedsText;
         }
-        let blocked = self.blocked_by.iter().any(|past| past.was_seen(view));
-        (blocked || self.requires.iter().any(|past| !past.was_seen(view))).into()
+        // What is not known of the past counts against the call.
+        let blocked = self.blocked_by.iter().any(|past| past.was_seen(view) != Truth::False);
+        (blocked || self.requires.iter().any(|past| past.was_seen(view) != Truth::True)).into()
+    }
+
+    /// Some of what it looks for are tool calls.
+    pub(crate) fn looks_for_tools(&self) -> bool {
+        self.blocked_by.iter().chain(&self.requires).any(|past| past.tool.is_some())
     }
 
     pub(crate) fn looks_back(&self) -> u64 {
@@ -50,14 +56,19 @@ impl Sequence {
 }
 
 impl Past {
-    /// It was seen before the call, not longer ago than `within`.
-    pub(crate) fn was_seen(&self, view: &View<'_>) -> bool {
+    /// It was seen before the call, not longer ago than `within`. Of what was seen before a restart the arguments are not
+    /// kept: whether conditions on them held is not known.
+    pub(crate) fn was_seen(&self, view: &View<'_>) -> Truth {
         let nobody = Call::default();
-        view.call.history.iter().any(|seen| {
-            view.time.checked_sub(seen.time).is_some_and(|age| age <= self.within)
-                && self.names(seen)
-                && all(self.conditions.iter(), &View::of_seen(seen, &nobody)) == Truth::True
-        })
+        let of = |seen: &Seen| {
+            let in_time = view.time.checked_sub(seen.time).is_some_and(|age| age <= self.within);
+            if in_time && self.names(seen) {
+                all(self.conditions.iter(), &View::of_seen(seen, &nobody))
+            } else {
+                Truth::False
+            }
+        };
+        view.call.history.iter().map(of).max().unwrap_or(Truth::False)
     }
 
     fn names(&self, seen: &Seen) -> bool {

@@ -4,6 +4,7 @@ use crate::field::FieldValue;
 use crate::fold::fold;
 use crate::hours::DAYS;
 use crate::names::Names;
+use crate::output::Output;
 use crate::text::{Hits, Scanner};
 use crate::{Call, Seen};
 use serde_json::Value;
@@ -17,6 +18,8 @@ pub(crate) struct NotAtHand {
     pub(crate) counts: bool,
     /// [`Call::history`].
     pub(crate) history: bool,
+    /// [`crate::Tool::arguments`].
+    pub(crate) arguments: bool,
 }
 
 /// A call, or something seen before, as conditions see it.
@@ -30,6 +33,8 @@ pub(crate) struct View<'c> {
     pub(crate) not_at_hand: NotAtHand,
     arguments: Option<&'c Value>,
     scanner: Option<&'c Scanner>,
+    output: Option<&'c Output>,
+    results: OnceCell<Results>,
     details: OnceCell<String>,
     iso_time: OnceCell<String>,
     folded_text: OnceCell<Cow<'c, str>>,
@@ -42,7 +47,10 @@ impl<'c> View<'c> {
         let tools = call.tool.as_ref().map(|tool| tool.names.as_slice());
         let arguments = call.tool.as_ref().map(|tool| &tool.arguments);
         let names = Names::new(call, &call.operation, tools, route);
-        Self::new(call, names, call.time, arguments)
+        // Arguments are an object; records do not keep them.
+        let not_at_hand =
+            NotAtHand { arguments: arguments.is_some_and(Value::is_null), ..NotAtHand::default() };
+        Self::new(call, names, call.time, arguments).without(not_at_hand)
     }
 
     /// With what a bundle looks for in the request's text.
@@ -52,6 +60,12 @@ impl<'c> View<'c> {
 
     /// Without what is not at hand.
     pub(crate) fn without(self, not_at_hand: NotAtHand) -> Self {
+        let own = self.not_at_hand;
+        let not_at_hand = NotAtHand {
+            counts: own.counts || not_at_hand.counts,
+            history: own.history || not_at_hand.history,
+            arguments: own.arguments || not_at_hand.arguments,
+        };
         Self { not_at_hand, ..self }
     }
 
@@ -69,7 +83,10 @@ impl<'c> View<'c> {
         let is_tool = !seen.tools.is_empty();
         let tools = is_tool.then_some(seen.tools.as_slice());
         let names = Names::new(nobody, &seen.operation, tools, None);
-        Self::new(nobody, names, seen.time, is_tool.then_some(&seen.arguments))
+        // Arguments of what was seen before a restart are not kept.
+        let not_at_hand =
+            NotAtHand { arguments: is_tool && seen.arguments.is_null(), ..NotAtHand::default() };
+        Self::new(nobody, names, seen.time, is_tool.then_some(&seen.arguments)).without(not_at_hand)
     }
 
     fn new(call: &'c Call, names: Names<'c>, time: u64, arguments: Option<&'c Value>) -> Self {
@@ -80,6 +97,8 @@ impl<'c> View<'c> {
             not_at_hand: NotAtHand::default(),
             arguments,
             scanner: None,
+            output: None,
+            results: OnceCell::new(),
             details: OnceCell::new(),
             iso_time: OnceCell::new(),
             folded_text: OnceCell::new(),
@@ -97,17 +116,35 @@ impl<'c> View<'c> {
 
     /// The argument at a path; all of them for the empty one.
     pub(crate) fn argument(&self, path: &str) -> FieldValue<'c> {
-        let Some(mut value) = self.arguments else { return FieldValue::Missing };
-        for part in path.split('.').filter(|part| !part.is_empty()) {
-            let inner = match value {
-                Value::Object(map) => map.get(part),
-                Value::Array(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
-                _ => None,
-            };
-            let Some(inner) = inner else { return FieldValue::Missing };
-            value = inner;
+        if self.not_at_hand.arguments && self.names.tools.is_some() {
+            return FieldValue::NeedsText;
         }
-        if value.is_null() { FieldValue::Missing } else { FieldValue::Json(value) }
+        self.arguments.map_or(FieldValue::Missing, |arguments| at(arguments, path))
+    }
+
+    /// What a tool, or the model, answered, at a path; its text for the empty one.
+    pub(crate) fn output(&self, path: &str) -> FieldValue<'_> {
+        self.output.map_or(FieldValue::Missing, |output| output.at(path))
+    }
+
+    /// The same for one of several outputs.
+    pub(crate) fn with_output<'o>(&'o self, output: &'o Output) -> View<'o> {
+        let names = Names::new(self.call, self.names.operation, self.names.tools, self.names.route);
+        let view = View::new(self.call, names, self.time, self.arguments).without(self.not_at_hand);
+        View { output: Some(output), scanner: self.scanner, ..view }
+    }
+
+    /// The tool results that are sent back, by what they say.
+    pub(crate) fn results(&self) -> &Results {
+        self.results.get_or_init(|| Results::of(self.call))
+    }
+
+    /// Text of the request that its rules read, `None` when it was not given.
+    fn searched(&self) -> Option<&'c str> {
+        match &self.call.response {
+            Some(response) => Some(&response.text),
+            None => self.call.request.text.as_ref().map(|text| text.text.as_str()),
+        }
     }
 
     pub(crate) fn details(&self) -> &str {
@@ -127,17 +164,63 @@ impl<'c> View<'c> {
         usize::try_from(day).ok().and_then(|day| DAYS.get(day)).copied().unwrap_or_default()
     }
 
-    /// The request's text with its case ignored; empty when it was not given.
+    /// The text that is searched with its case ignored; empty when it was not given.
     pub(crate) fn folded_text(&self) -> &str {
-        let text = self.call.request.text.as_ref().map_or("", |text| text.text.as_str());
-        self.folded_text.get_or_init(|| fold(text))
+        self.folded_text.get_or_init(|| fold(self.searched().unwrap_or_default()))
     }
 
-    /// What the patterns of the bundle found in the request's text; `None` when it was not given.
+    /// What the patterns of the bundle found in the text that is searched: the request's, or the answer's where that is judged.
+    /// `None` when it was not given.
     pub(crate) fn hits(&self) -> Option<&Hits> {
-        let text = self.call.request.text.as_ref()?;
+        let text = self.searched()?;
         let scanner = self.scanner?;
-        Some(self.hits.get_or_init(|| scanner.scan(&text.text, || self.folded_text())))
+        Some(self.hits.get_or_init(|| scanner.scan(text, || self.folded_text())))
+    }
+}
+
+/// The value at a path of names and list indexes, joined by dots; all of it for the empty one.
+pub(crate) fn at<'v>(mut value: &'v Value, path: &str) -> FieldValue<'v> {
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        let inner = match value {
+            Value::Object(map) => map.get(part),
+            Value::Array(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
+            _ => None,
+        };
+        let Some(inner) = inner else { return FieldValue::Missing };
+        value = inner;
+    }
+    if value.is_null() { FieldValue::Missing } else { FieldValue::Json(value) }
+}
+
+/// What the tool results say that are sent back.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    pub(crate) ids: Vec<String>,
+    pub(crate) names: Vec<String>,
+    /// Results whose tool is not known: they do not name it, or are more than the gate lists.
+    pub(crate) unnamed: u64,
+    pub(crate) max_bytes: u64,
+    pub(crate) errors: u64,
+}
+
+impl Results {
+    fn of(call: &crate::Call) -> Self {
+        let request = &call.request;
+        let mut results = Self::default();
+        let mut named = 0_u64;
+        for result in &request.results {
+            results.ids.extend(result.id.clone().filter(|id| !id.is_empty()));
+            if let Some(name) = result.name.as_ref().filter(|name| !name.is_empty()) {
+                results.names.push(name.clone());
+                named += 1;
+            }
+            results.max_bytes = results.max_bytes.max(result.bytes);
+            results.errors += u64::from(result.error);
+        }
+        results.names.sort_unstable();
+        results.names.dedup();
+        results.unnamed = request.tool_results.saturating_sub(named);
+        results
     }
 }
 

@@ -32,7 +32,30 @@ pub(in crate::app) fn asked(call: &Call, rest: &Rest, bundle: &Bundle, terms: &A
     }
 }
 
+/// A tool call is bound to what it is and to whom it is made for, not to the request in whose answer it was proposed: the
+/// same tool call, proposed again, is the same subject.
+fn of_tool(call: &Call, tool: &portcullis_policy::Tool) -> Subject {
+    // The form that names the group as well, where there is one: tools of two groups may have the same name.
+    let name = tool.names.get(1).or_else(|| tool.names.first());
+    Subject {
+        principal: call.principal.name.clone(),
+        operation: call.operation.clone(),
+        action: call.action.clone(),
+        service: call.service.clone(),
+        region: call.region.clone(),
+        partition: call.partition.clone(),
+        agent: call.agent.id.clone(),
+        agent_alias: call.agent.alias.clone(),
+        session_attributes: call.request.session_attributes.clone(),
+        tool: Some(Tool { name: name.cloned().unwrap_or_default(), arguments: tool.arguments.clone() }),
+        ..Subject::default()
+    }
+}
+
 fn subject(call: &Call, rest: &Rest) -> Subject {
+    if let Some(tool) = &call.tool {
+        return of_tool(call, tool);
+    }
     let request = &call.request;
     Subject {
         principal: call.principal.name.clone(),
@@ -62,10 +85,7 @@ fn subject(call: &Call, rest: &Rest) -> Subject {
         metadata: request.metadata.clone(),
         session_attributes: request.session_attributes.clone(),
         s3_uris: request.s3_uris.clone(),
-        tool: call.tool.as_ref().map(|tool| Tool {
-            name: tool.names.first().cloned().unwrap_or_default(),
-            arguments: tool.arguments.clone(),
-        }),
+        tool: None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! The record first, then the answer.
 
-use super::{App, Fault};
+use super::{Answered, App, Fault, Wants};
 use crate::storage::{Commit, Committed};
 use portcullis_audit::VerdictKind;
-use portcullis_protocol::{DecisionAnswer, Inspect, Verdict};
+use portcullis_protocol::Verdict;
 
 impl App {
     /// Waits until the record is durable, but not for ever.
@@ -15,11 +15,7 @@ impl App {
 }
 
 /// The recorded verdict, on the wire.
-pub(super) fn answer(
-    call_id: String,
-    committed: Committed,
-    wants_text: bool,
-) -> Result<DecisionAnswer, Fault> {
+pub(super) fn answer(committed: Committed, wants: Wants) -> Result<Answered, Fault> {
     let Committed { decision_id, verdict: recorded, .. } = committed;
     let message = recorded.message;
     let verdict = match recorded.kind {
@@ -33,5 +29,5 @@ pub(super) fn answer(
             Verdict::PendingApproval { message, approval_id: recorded.approval_id.ok_or(missing)? }
         }
     };
-    Ok(DecisionAnswer { call_id, decision_id, verdict, wants_text, inspect: Inspect::default() })
+    Ok(Answered { decision_id, verdict, wants })
 }

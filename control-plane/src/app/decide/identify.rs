@@ -3,18 +3,31 @@
 use super::App;
 use crate::app::call::{self, Rest};
 use crate::clock;
+use portcullis_audit::DecisionKind;
 use portcullis_policy::{Assurance, Bundle, Call, Claim, Principal};
 use portcullis_protocol::{DecisionRequest, Entrance};
 
 /// A question taken apart, with its caller known.
 #[derive(Clone)]
-pub(super) struct Identified {
+pub(in crate::app) struct Identified {
     /// What policy sees.
-    pub(super) call: Call,
+    pub(in crate::app) call: Call,
     /// What only the record needs.
-    pub(super) rest: Rest,
+    pub(in crate::app) rest: Rest,
     /// Why the gate must not sign for this caller.
-    pub(super) unverified: Option<&'static str>,
+    pub(in crate::app) unverified: Option<&'static str>,
+}
+
+impl Identified {
+    /// What is decided.
+    pub(super) fn kind(&self) -> DecisionKind {
+        self.rest.found.as_ref().map_or(DecisionKind::Call, |found| found.kind)
+    }
+
+    /// No rule is asked.
+    pub(super) fn is_refused(&self) -> bool {
+        self.rest.problem.is_some() || self.rest.found.as_ref().is_some_and(|found| found.refused.is_some())
+    }
 }
 
 impl App {

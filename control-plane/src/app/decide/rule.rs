@@ -4,8 +4,10 @@ use super::Fault;
 use super::identify::Identified;
 use crate::app::record::{self, Decided};
 use crate::storage::Commit;
-use portcullis_audit::{Matched, PolicyTrace, REFUSED_RULE, UNVERIFIED_RULE, Verdict, VerdictKind};
-use portcullis_policy::{Bundle, Decision, Effect};
+use portcullis_audit::{
+    DecisionKind, Matched, PolicyTrace, REFUSED_RULE, UNVERIFIED_RULE, Verdict, VerdictKind,
+};
+use portcullis_policy::{Bundle, Call, Decision, Effect, Response};
 
 /// What is decided, as far as rules go.
 pub(super) enum Ruling<'a> {
@@ -13,6 +15,8 @@ pub(super) enum Ruling<'a> {
     NeedText,
     /// The gate or the control plane refuses the call on its own; no rule was asked.
     Refused(Decided),
+    /// It is text that no rule has anything new to say of: it goes on, and nothing is recorded.
+    Silent,
     /// A bundle has decided.
     Ruled(Ruled<'a>),
 }
@@ -30,16 +34,45 @@ pub(super) fn rule<'a>(identified: &Identified, bundle: Option<&'a Bundle>) -> R
         let message = format!("the request is refused: {}", problem.code);
         return Ok(Ruling::Refused(refuse(bundle, REFUSED_RULE, &message, None)));
     }
+    if let Some((rule, why)) = rest.found.as_ref().and_then(|found| found.refused.as_ref()) {
+        return Ok(Ruling::Refused(refuse(bundle, rule, why, None)));
+    }
     let bundle = bundle.ok_or(Fault::NoBundle)?;
     if let Some(reason) = unverified {
         let message = "the request is not signed with a key that this gateway knows";
         return Ok(Ruling::Refused(refuse(Some(bundle), UNVERIFIED_RULE, message, Some(reason))));
     }
-    let decision = bundle.decide(call);
+    let mut decision = bundle.decide(call);
+    if identified.kind() != DecisionKind::Call && decision.needs_text {
+        return Err(Fault::Inconsistent("a rule on answers reads the text of the request"));
+    }
+    if let Some(text) = rest.found.as_ref().and_then(|found| found.text.as_ref()) {
+        if decision.effect == Effect::Allow {
+            forget_the_old(bundle, call, text.bytes.saturating_sub(text.fresh), &mut decision);
+        }
+        if decision.matched.is_empty() && decision.shadow_effect.is_none() {
+            return Ok(Ruling::Silent);
+        }
+    }
     match (decision.needs_text, &call.request.text) {
         (false, _) => Ok(Ruling::Ruled(Ruled { bundle, decision })),
         (true, None) => Ok(Ruling::NeedText),
         (true, Some(_)) => Err(Fault::Inconsistent("the bundle asks for text that it was given")),
+    }
+}
+
+/// What held for the text that was judged before, and is on record, is not new when it holds once more.
+fn forget_the_old(bundle: &Bundle, call: &Call, old: u64, decision: &mut Decision) {
+    let before = call.response.as_ref().and_then(|response| response.text.get(..usize::try_from(old).ok()?));
+    let Some(before) = before.filter(|before| !before.is_empty()) else { return };
+    if decision.matched.is_empty() {
+        return;
+    }
+    let response = Some(Response { text: before.to_owned() });
+    let known = bundle.decide(&Call { response, ..call.clone() });
+    decision.matched.retain(|rule| !known.matched.contains(rule));
+    if known.shadow_effect == decision.shadow_effect && known.shadow_rule == decision.shadow_rule {
+        (decision.shadow_effect, decision.shadow_rule) = (None, None);
     }
 }
 

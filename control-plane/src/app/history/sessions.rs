@@ -76,8 +76,8 @@ impl Sessions {
     pub(super) fn complete(&mut self, key: &Key, number: u64, since_ms: u64, stored: Vec<StoredSeen>) {
         let Some(session) = self.by.get_mut(key).filter(|session| session.number == number) else { return };
         session.since_ms = Some(since_ms);
-        for StoredSeen { seq, time_ms, operation } in stored {
-            session.add(seq, Seen { operation, time: time_ms, ..Seen::default() });
+        for StoredSeen { seq, time_ms, operation, tools } in stored {
+            session.add(seq, Seen { tools, operation, time: time_ms, ..Seen::default() });
         }
     }
 

@@ -41,7 +41,7 @@ async fn go(store: &SqliteStore, history: &Arc<History>, call: &Call, kind: Verd
     };
     let mut commit = Commit::from(record);
     if kind == VerdictKind::Allow {
-        commit.held.push(Box::new(history.hold(call)));
+        commit.held.push(Box::new(history.hold(call).unwrap()));
     }
     store.commit(commit).await.unwrap();
 }

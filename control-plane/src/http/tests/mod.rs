@@ -5,6 +5,7 @@ mod approvals;
 mod bundles;
 mod data;
 mod history;
+mod inspections;
 mod keys;
 mod limits;
 mod reports;

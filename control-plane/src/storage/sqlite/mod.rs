@@ -28,8 +28,8 @@ use super::id::{self, Seq, Sequence};
 use super::query::{Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 use super::{
     ApprovalQuery, Approvals, Attempt, Book, BundleAct, BundleChange, BundleVersion, Commit, Committed,
-    Delivery, Event, Live, Pending, Reaped, Store, StoredApproval, StoredAwsKey, StoredKeys, StoredLimits,
-    StoredSeen, StoredToken, Subscription,
+    Delivery, Event, LetOut, Live, Pending, Reaped, Store, StoredApproval, StoredAwsKey, StoredKeys,
+    StoredLimits, StoredSeen, StoredToken, Subscription,
 };
 use crate::clock;
 use approvals::Ledger;
@@ -371,7 +371,7 @@ impl Store for SqliteStore {
         self.read(limits::read)
     }
 
-    fn let_out(&self, since_ms: u64, fine_ms: u64) -> Pending<'_, Vec<(Arc<str>, u64, u64)>> {
+    fn let_out(&self, since_ms: u64, fine_ms: u64) -> Pending<'_, Vec<LetOut>> {
         self.read(move |conn| history::let_out(conn, since_ms, fine_ms))
     }
 

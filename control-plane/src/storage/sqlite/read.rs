@@ -5,7 +5,7 @@ use super::statements::{from_json, unsigned};
 use crate::storage::id::{self, Seq};
 use crate::storage::query::{Order, Page, Query, StoredDecision, StoredEvent};
 use crate::storage::{StoreError, StoredAgent, StoredAwsKey, StoredKeys, StoredToken};
-use portcullis_audit::{OutcomeState, VerdictKind};
+use portcullis_audit::{DecisionKind, OutcomeState, VerdictKind};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use std::sync::{Mutex, PoisonError};
@@ -122,6 +122,15 @@ fn where_clause(query: &Query, conditions: &mut Conditions) {
     if let Some(operation) = &query.operation {
         conditions.and_with("d.operation = ?", operation.clone());
     }
+    match query.kind {
+        Some(DecisionKind::Call) => conditions.and("d.kind = 'call'"),
+        // Said twice, so that the planner sees that the partial index serves.
+        Some(kind) => {
+            conditions.and("d.kind <> 'call'");
+            conditions.and_with("d.kind = ?", kind.as_str().to_owned());
+        }
+        None => {}
+    }
     if let Some(call_id) = &query.call_id {
         conditions.and_with("d.call_id = ?", call_id.clone());
     }
@@ -148,7 +157,12 @@ fn where_clause(query: &Query, conditions: &mut Conditions) {
         None => {}
     }
     match query.outcome {
-        Some(OutcomeState::Pending) => conditions.and("d.verdict = 'allow' AND o.call_id IS NULL"),
+        Some(OutcomeState::Pending) => {
+            conditions.and("d.kind = 'call' AND d.verdict = 'allow' AND o.call_id IS NULL");
+        }
+        Some(OutcomeState::Completed) => {
+            conditions.and("(o.state = 'completed' OR (d.kind <> 'call' AND d.verdict = 'allow'))");
+        }
         Some(OutcomeState::Blocked) => {
             conditions.and("(o.state = 'blocked' OR (d.verdict <> 'allow' AND o.call_id IS NULL))");
         }

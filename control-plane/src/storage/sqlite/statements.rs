@@ -5,7 +5,7 @@ use super::writer::Failed;
 use crate::clock;
 use crate::storage::id::{self, Seq};
 use crate::storage::{ApprovalChange, Committed, Event, Reaped, StoreError, StoredAwsKey, StoredToken};
-use portcullis_audit::{DecisionRecord, OutcomeRecord, OutcomeState, SCHEMA, VerdictKind};
+use portcullis_audit::{DecisionKind, DecisionRecord, OutcomeRecord, OutcomeState, SCHEMA, VerdictKind};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Bytes of a test write: a decision changes two to six pages of 4 KiB.
@@ -24,6 +24,8 @@ pub(super) struct Row {
     model_base: Option<String>,
     verdict: VerdictKind,
     session: Option<String>,
+    kind: DecisionKind,
+    tool: Option<String>,
     committed: Committed,
 }
 
@@ -45,6 +47,8 @@ impl Row {
             model,
             verdict: record.verdict.kind,
             session: record.agent.and_then(|agent| agent.session).filter(|session| !session.is_empty()),
+            kind: record.kind,
+            tool: record.tool.and_then(|tool| tool.names.into_iter().next()),
             committed: Committed {
                 decision_id: record.decision_id,
                 verdict: record.verdict,
@@ -61,8 +65,9 @@ impl Row {
     pub(super) fn insert(&self, conn: &Connection) -> Result<Committed, Failed> {
         let inserted = conn
             .prepare_cached(
-                "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, record, session)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (call_id) DO NOTHING",
+                "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, record, session,
+                     kind, tool)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (call_id) DO NOTHING",
             )?
             .execute(params![
                 self.seq,
@@ -73,7 +78,9 @@ impl Row {
                 self.model_base,
                 self.verdict.as_str(),
                 self.json,
-                self.session
+                self.session,
+                self.kind.as_str(),
+                self.tool
             ])?;
         if inserted == 1 { Ok(self.committed.clone()) } else { self.recorded(conn) }
     }
@@ -151,7 +158,7 @@ pub(super) fn probe(conn: &Connection, now_ms: u64) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The reaper: everything up to `reaped_to` was looked at before, so each decision is looked at once.
+/// The reaper; what was found in answers has no outcome of its own. Everything up to `reaped_to` was looked at before, so each decision is looked at once.
 pub(super) fn reap(
     conn: &Connection,
     before_ms: u64,
@@ -165,7 +172,7 @@ pub(super) fn reap(
         .optional()?
         .unwrap_or(0);
     let mut due = conn.prepare_cached(
-        "SELECT d.seq, d.call_id, d.verdict = 'allow' AND o.call_id IS NULL FROM decisions d
+        "SELECT d.seq, d.call_id, d.kind = 'call' AND d.verdict = 'allow' AND o.call_id IS NULL FROM decisions d
          LEFT JOIN outcomes o ON o.call_id = d.call_id
          WHERE d.seq > ?1 AND d.seq < ?2 ORDER BY d.seq LIMIT ?3",
     )?;

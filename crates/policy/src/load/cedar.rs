@@ -3,6 +3,7 @@
 use super::files::MANIFEST;
 use super::rule::SEVERITIES;
 use crate::SourceFile;
+use crate::about::About;
 use crate::cedar::{Cedar, Entry, PREFIX};
 use crate::decision::Effect;
 use crate::directory::Directory;
@@ -79,7 +80,6 @@ impl CedarFiles<'_> {
             }
             entries.push(entry(info, id, at, report));
         }
-        warn_of_tools(policies.infos(), report);
         Some(Cedar::new(policies, entries))
     }
 }
@@ -115,6 +115,7 @@ fn entry(info: &PolicyInfo, id: String, at: Pos, report: &mut Report) -> Entry {
     let rule = Rule {
         id,
         effect: if forbid { Effect::Deny } else { Effect::Allow },
+        about: About { calls: true, tools: true, answers: false },
         shadow: info.shadow,
         message: info.message.as_deref().map(Template::plain),
         approval: None,
@@ -134,15 +135,6 @@ fn entry(info: &PolicyInfo, id: String, at: Pos, report: &mut Report) -> Entry {
         Rule { shadow: true, ..rule.clone() }
     };
     Entry { rule, otherwise }
-}
-
-/// Policies on tool calls are loaded and tested, but the gate asks about calls to Bedrock only.
-fn warn_of_tools(infos: &[PolicyInfo], report: &mut Report) {
-    if let Some(first) = infos.iter().find(|info| info.only_tool_calls) {
-        let message = "policies like this one concern tool calls: `policy test` decides them, but the gate of this version asks about \
-                       calls to Bedrock only; what a model is offered is `context.request.tools`";
-        report.warning(&first.path, Pos { line: first.line, column: first.column }, message);
-    }
 }
 
 /// A name that is almost one of the directory's is most likely a typo; others may be virtual keys.

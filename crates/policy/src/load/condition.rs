@@ -143,6 +143,14 @@ pub(crate) fn resolve(
         Place::Output => field::lookup_output(&name.text),
     };
     if let Some((field, key)) = found {
+        if place == Place::Output && (field.is_of_tools() || field.is_of_answers() || field.needs_text) {
+            let message = format!(
+                "`{}` is not there when outputs are judged; write `output` or `output.PATH`",
+                name.text
+            );
+            reader.error(name.at, message);
+            return None;
+        }
         let kept =
             matches!(field.name, "arguments" | "tool.name" | "operation") || field.name.starts_with("time.");
         if place == Place::Past && !kept {

@@ -50,7 +50,9 @@ type Group<'p> = (&'p [Predicate], crate::source::report::Pos);
 /// What must hold: tests, and groups of which one must.
 fn flatten<'p>(predicate: &'p Predicate, tests: &mut Vec<&'p Test>, groups: &mut Vec<Group<'p>>) {
     match predicate {
-        Predicate::All(parts, _) => parts.iter().for_each(|part| flatten(part, tests, groups)),
+        Predicate::All(parts, _) | Predicate::Output(parts, _) => {
+            parts.iter().for_each(|part| flatten(part, tests, groups))
+        }
         Predicate::Any(parts, at) => groups.push((parts, *at)),
         Predicate::Test(test) => tests.push(test),
         Predicate::Not(..) | Predicate::Sequence(_) => {}

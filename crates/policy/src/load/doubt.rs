@@ -16,31 +16,14 @@ const MAX_WORK: usize = 100_000;
 
 /// Reports them as warnings.
 pub(crate) fn warn(rules: &[Rule], report: &mut Report) {
-    warn_of_tools(rules, report);
     warn_of_redact(rules, report);
     warn_of_moot(rules, report);
 }
 
-/// Rules on tool calls are loaded and tested, but the gate asks about calls to Bedrock only.
-fn warn_of_tools(rules: &[Rule], report: &mut Report) {
-    let of_tools = |rule: &&Rule| rule.conditions.iter().any(Predicate::selects_tools);
-    let Some(first) = rules.iter().find(of_tools) else { return };
-    let count = rules.iter().filter(of_tools).count();
-    let rules = if count == 1 {
-        "this rule concerns".to_owned()
-    } else {
-        format!("this and {} more rules concern", count - 1)
-    };
-    let message = format!(
-        "{rules} tool calls: `policy test` decides them, but the gate of this version asks about calls to Bedrock only; \
-         what a model is offered is `request.tools`"
-    );
-    report.warning(&first.source.path, first.source.at, message);
-}
-
 fn warn_of_redact(rules: &[Rule], report: &mut Report) {
     if let Some(rule) = rules.iter().find(|rule| rule.effect == Effect::Redact) {
-        let message = "the gate of this version cannot change a call: one that is to be redacted is refused";
+        let message =
+            "the gate of this version changes no call and no answer: what is to be redacted is refused";
         report.warning(&rule.source.path, rule.source.at, message);
     }
 }
@@ -102,7 +85,8 @@ fn warn_of_moot(rules: &[Rule], report: &mut Report) {
             if work > MAX_WORK {
                 return;
             }
-            if *told || rule.shadow || !rule.effect.decides() || rule.effect >= stricter.effect {
+            let milder = rule.effect < stricter.effect && stricter.about.covers(rule.about);
+            if *told || rule.shadow || !rule.effect.decides() || !milder {
                 continue;
             }
             let implied = |(wanted, print): (&Predicate, &u64)| {
@@ -130,7 +114,7 @@ fn fingerprint(predicate: &Predicate) -> u64 {
 fn print(predicate: &Predicate, hash: &mut impl Hasher) {
     std::mem::discriminant(predicate).hash(hash);
     match predicate {
-        Predicate::All(parts, _) | Predicate::Any(parts, _) => {
+        Predicate::All(parts, _) | Predicate::Any(parts, _) | Predicate::Output(parts, _) => {
             parts.len().hash(hash);
             parts.iter().for_each(|part| print(part, hash));
         }

@@ -110,7 +110,7 @@ impl Limits {
             conditions.extend(read);
         }
         let (id, measure, per) = (id?, measure?, per?);
-        check_tools(reader, &id, measure, &conditions);
+        check_kinds(reader, &id, measure, &conditions);
         if measure == Measure::Cost {
             self.cost = self.cost.or(measure_at);
         }
@@ -170,22 +170,18 @@ impl Limits {
     }
 }
 
-/// A limit by tool counts tool calls, and the gate does not ask about them yet.
-fn check_tools(reader: &mut Reader<'_>, id: &Located, measure: Measure, conditions: &[Predicate]) {
-    if !conditions.iter().any(Predicate::selects_tools) {
-        return;
-    }
-    let id_text = &id.text;
-    if measure == Measure::ToolCalls {
-        let message = format!(
-            "limit `{id_text}` counts nothing yet: its selectors concern tool calls, and the gate of this version asks \
-             about calls to Bedrock only"
+/// A limit by tool counts tool calls; none counts texts.
+fn check_kinds(reader: &mut Reader<'_>, id: &Located, measure: Measure, conditions: &[Predicate]) {
+    let text = &id.text;
+    if conditions.iter().any(Predicate::selects_tools) && measure != Measure::ToolCalls {
+        reader.error(
+            id.at,
+            format!("limit `{text}` is about certain tools, so its measure must be `tool_calls`"),
         );
-        reader.report.warning(MANIFEST, id.at, message);
-    } else {
-        let message =
-            format!("limit `{id_text}` is about certain tools, so its measure must be `tool_calls`");
-        reader.error(id.at, message);
+    }
+    if conditions.iter().any(Predicate::reads_answers) {
+        reader
+            .error(id.at, format!("limit `{text}` reads the text of answers, and counts none; write a rule"));
     }
 }
 

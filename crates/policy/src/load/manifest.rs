@@ -22,6 +22,7 @@ pub(crate) const KEYS: &[&str] = &[
     "name",
     "description",
     "default",
+    "tool_default",
     "mode",
     "principals",
     "approvals",
@@ -42,6 +43,8 @@ pub(crate) struct Manifest {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) default: Effect,
+    /// What becomes of a tool call that no rule decides.
+    pub(crate) tool_default: Effect,
     /// Everything is let out; records say what would have happened.
     pub(crate) shadow: bool,
     pub(crate) directory: Directory,
@@ -61,6 +64,7 @@ pub(crate) fn read(root: &Node, rules: &mut Rules, report: &mut Report) -> Optio
     let version = required_text(&mut reader, map, "version", 64);
     let default = reader.required(map, "default", "the bundle");
     let default = default.and_then(|default| reader.choice(default, "default", DEFAULTS));
+    let tool_default = map.get("tool_default").map(|node| reader.choice(node, "tool_default", DEFAULTS));
     if let Some(node) = map.get("description") {
         reader.text(node, "`description`", MAX_NAME_CHARS);
     }
@@ -87,6 +91,7 @@ pub(crate) fn read(root: &Node, rules: &mut Rules, report: &mut Report) -> Optio
         name: name?.text,
         version: version?.text,
         default: default?,
+        tool_default: tool_default.unwrap_or(Some(Effect::Allow))?,
         shadow,
         directory,
         approvals: approvals.unwrap_or_default().over(&ApprovalDefaults::default()),

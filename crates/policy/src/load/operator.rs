@@ -174,7 +174,7 @@ impl Condition<'_, '_> {
                 let what = self.what();
                 let pattern = self.reader.text(value, &what, MAX_REGEX_CHARS)?;
                 let regex = self.language.regex(self.reader, &pattern, folds)?;
-                if self.is_request_text() {
+                if self.field.is_searched() {
                     Check::TextRegex(self.language.patterns.regex(&regex, folds))
                 } else {
                     Check::Regex(regex)
@@ -210,14 +210,10 @@ impl Condition<'_, '_> {
         Check::Globs { globs, folds: self.folds }
     }
 
-    fn is_request_text(&self) -> bool {
-        self.field.name == "request.text"
-    }
-
     fn contains_text(&mut self, value: &Node) -> Option<Check> {
         let what = self.what();
         let text = self.reader.text(value, &what, MAX_NAME_CHARS)?.text;
-        if self.is_request_text() {
+        if self.field.is_searched() {
             return Some(Check::TextLiteral(self.language.patterns.literal(&text, self.folds)));
         }
         let text = if self.folds { fold(&text).into_owned() } else { text };

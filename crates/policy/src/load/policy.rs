@@ -119,7 +119,7 @@ fn read(rules: &mut Rules, reader: &mut Reader<'_>, node: &Node, number: Option<
         // The strictest wins, whatever its priority.
         reader.number(node, "`priority`");
     }
-    let about = About::read(reader, map);
+    let said = About::read(reader, map);
     let message = map.get("message").and_then(|node| message::read(reader, node));
     let approval = map.get("approval").and_then(|node| approvals::read(reader, node, "`approval`"));
     let mut conditions = Vec::new();
@@ -139,16 +139,18 @@ fn read(rules: &mut Rules, reader: &mut Reader<'_>, node: &Node, number: Option<
     }
     let (Some(id), Some(effect)) = (id, effect) else { return };
     scope::only_tool_calls(&mut conditions, id.at);
+    let about = scope::about(reader, &conditions, effect, id.at);
     let rule = Rule {
         effect,
+        about,
         shadow: false,
         message,
         approval: approval.map(Box::new),
         retry_after: None,
         redact_with: None,
-        severity: about.severity,
-        tags: about.tags,
-        metadata: about.metadata,
+        severity: said.severity,
+        tags: said.tags,
+        metadata: said.metadata,
         conditions,
         names_unknown: false,
         source: Source { path: rules.path(), at: id.at },

@@ -68,7 +68,7 @@ pub(crate) fn read(rules: &mut Rules, reader: &mut Reader<'_>, node: &Node) {
     let effect = effect.and_then(|action| reader.choice(action, "action", ACTIONS));
     let enabled = map.get("enabled").is_none_or(|node| reader.boolean(node, "`enabled`") != Some(false));
     let shadow = map.get("mode").and_then(|node| reader.choice(node, "mode", MODES)).unwrap_or(false);
-    let about = About::read(reader, map);
+    let said = About::read(reader, map);
     let message = map.get("message").and_then(|node| message::read(reader, node));
     let approval = map.get("approval").and_then(|node| approvals::read(reader, node, "`approval`"));
     let retry_after = map
@@ -99,16 +99,18 @@ pub(crate) fn read(rules: &mut Rules, reader: &mut Reader<'_>, node: &Node) {
     if effect == Effect::Allow {
         scope::every_knowledge_base(&mut scope.conditions);
     }
+    let about = scope::about(reader, &scope.conditions, effect, id.at);
     let rule = Rule {
         effect,
+        about,
         shadow,
         message,
         approval: approval.map(Box::new),
         retry_after,
         redact_with: redact_with.map(|text| text.text),
-        severity: about.severity,
-        tags: about.tags,
-        metadata: about.metadata,
+        severity: said.severity,
+        tags: said.tags,
+        metadata: said.metadata,
         conditions: scope.conditions,
         names_unknown: scope.names_unknown,
         source: Source { path: rules.path(), at: id.at },

@@ -2,7 +2,7 @@
 
 use super::extends::{self, Header};
 use super::language::Language;
-use super::output::{self, OutputRule};
+use super::output;
 use super::rule::{ACTIONS, read_tags};
 use super::{condition, contradiction, policy, rule, scope};
 use crate::limits::{MAX_NAME_CHARS, MAX_RULES};
@@ -38,7 +38,6 @@ pub(crate) struct Rules {
     global_tags: Vec<String>,
     pub(crate) language: Language,
     pub(crate) rules: Vec<Rule>,
-    pub(crate) output_rules: Vec<OutputRule>,
     /// By id: where it was written, and in which file.
     ids: HashMap<String, (Source, usize)>,
     /// Ids of rules that a file standing on theirs has replaced.

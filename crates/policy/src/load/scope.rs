@@ -4,7 +4,9 @@ use super::condition::{self, Place};
 use super::language::Language;
 use super::operator::read_globs;
 use crate::UNKNOWN_OPERATION;
+use crate::about::About;
 use crate::check::Check;
+use crate::decision::Effect;
 use crate::glob::Glob;
 use crate::names::Selector;
 use crate::predicate::{Predicate, Subject, Test, Written};
@@ -54,6 +56,35 @@ pub(crate) fn only_tool_calls(conditions: &mut Vec<Predicate>, at: Pos) {
         conditions.insert(0, selector_test(Selector::Tools, vec![every], false, "*", at));
     }
 }
+
+/// What a rule is about, and what it can do about that.
+pub(crate) fn about(reader: &mut Reader<'_>, conditions: &[Predicate], effect: Effect, at: Pos) -> About {
+    let about = About::of(conditions);
+    if about.tools && about.answers {
+        reader.error(
+            at,
+            "the rule reads the text of answers and what only tool calls have, so it can never match; write two rules",
+        );
+    } else if !about.calls && conditions.iter().any(Predicate::needs_text) {
+        let message = format!(
+            "the rule is about {} and reads the text of the request, which is not kept until then; write a rule on the \
+             request",
+            about.shown()
+        );
+        reader.error(at, message);
+    }
+    if about.answers && !ON_ANSWERS.contains(&effect) {
+        let message = format!(
+            "a rule on the text of answers can `block`, `redact` (which blocks), `warn` or `log`; `{effect}` would come when \
+             part of the answer has left"
+        );
+        reader.error(at, message);
+    }
+    about
+}
+
+/// What a rule on the text of answers can do.
+const ON_ANSWERS: &[Effect] = &[Effect::Deny, Effect::Redact, Effect::Warn, Effect::Log];
 
 /// Adds what is not written: a rule that allows lets out a call only when it is about all the knowledge bases that the call
 /// names. Else one that is allowed would open every other that stands beside it in a body.

@@ -19,6 +19,7 @@ const CREDENTIALS: &[&str] = &[
     "none",
 ];
 const ENTRANCES: &[&str] = &["pass_through", "resign"];
+const ORIGINS: &[&str] = &["model", "server", "return_control", "agent", "guard"];
 const ACTION_TYPES: &[&str] = &["model_invoked", "agent_invoked", "other"];
 
 /// The word that a condition compares with, as the field says it; `None`, with an error, when the field never does. A day
@@ -36,6 +37,7 @@ pub(crate) fn known(reader: &mut Reader<'_>, at: Pos, field: &str, text: String)
         "principal.assurance" => ASSURANCES.to_vec(),
         "credential.kind" => CREDENTIALS.to_vec(),
         "entrance" => ENTRANCES.to_vec(),
+        "tool.origin" => ORIGINS.to_vec(),
         "action_type" => ACTION_TYPES.to_vec(),
         "operation" => OPERATIONS.iter().map(|operation| operation.name).chain([UNKNOWN_OPERATION]).collect(),
         "action" => OPERATIONS.iter().map(|operation| operation.iam_action).collect(),

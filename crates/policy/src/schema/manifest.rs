@@ -13,6 +13,11 @@ pub(crate) const FILE: &[Key] = &[
     key("description", Shape::Text, "For people."),
     key("default", Shape::Words(|| words(manifest::DEFAULTS)), "The verdict when no rule matches."),
     key(
+        "tool_default",
+        Shape::Words(|| words(manifest::DEFAULTS)),
+        "The same for tool calls. Default: `allow`, whatever `default` says.",
+    ),
+    key(
         "mode",
         Shape::Words(|| words(load_rules::MODES)),
         "`shadow`: everything is let out, and records say what would have happened.",

@@ -20,7 +20,7 @@ pub(crate) const FILE: &[Key] = &[
     key(
         "output_rules",
         Shape::Defs("output_rule"),
-        "Rules on what tools answer: checked, not applied by this version.",
+        "Rules on what tools answer that is sent back; those without `tools` also on the text of answers.",
     ),
     key("settings", Shape::Object(SETTINGS), "What holds for all rules of the file."),
 ];

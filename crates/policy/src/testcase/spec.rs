@@ -303,7 +303,7 @@ fn read_seen(reader: &mut Reader<'_>, node: &Node) -> SeenSpec {
     let seen = SeenSpec {
         tool: texts(reader, map, "tool").unwrap_or_default(),
         operation: text(reader, map, "operation").unwrap_or_default(),
-        arguments: read_arguments(reader, map).unwrap_or_default(),
+        arguments: read_arguments(reader, map).unwrap_or_else(|| serde_json::json!({})),
         ago_ms: map.get("ago").and_then(|node| duration(reader, node, "`ago`")).unwrap_or(0),
     };
     if seen.tool.is_empty() == seen.operation.is_empty() {

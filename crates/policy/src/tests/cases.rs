@@ -192,7 +192,12 @@ impl CallSpec {
             network: Network { source_ip: spec.source_ip.clone(), ..Network::default() },
             tool: spec.tool.as_ref().map(|tool| Tool {
                 names: tool.names.clone(),
-                arguments: tool.arguments.clone(),
+                // Null stands for arguments that are not known.
+                arguments: if tool.arguments.is_null() {
+                    serde_json::json!({})
+                } else {
+                    tool.arguments.clone()
+                },
                 ..Tool::default()
             }),
             counts: Counts { minute: spec.counts[0], hourly: spec.counts[1], daily: spec.counts[2] },

@@ -122,6 +122,7 @@ fn work(
             let (principal, id) = (record.principal.name.clone(), record.decision_id.clone());
             match recall(record, bundle) {
                 Recalled::Refused => table.add_refused(),
+                Recalled::Text => table.add_unknown(portcullis_policy::replay::Unknown::Text),
                 Recalled::Decided { call, recorded } => {
                     let judgement = judge(bundle, &call, &recorded, enforce_shadow);
                     table.add(&call, &principal, &id, &recorded, judgement);

@@ -1,0 +1,125 @@
+//! What is asked of an answer while it passes: a tool call that it proposes, or a stretch of its text. Who called, with what,
+//! is taken from the record of the decision that let the call out.
+
+use super::call::Found;
+use super::decide::{Answered, Asked, Identified};
+use super::recall;
+use super::tool::{ToolAnswer, ToolQuestion};
+use super::{App, Fault};
+use crate::clock;
+use crate::telemetry::InspectionPhase;
+use portcullis_audit::{self as audit, DecisionKind, DecisionRecord, VerdictKind};
+use portcullis_policy::Response;
+use portcullis_protocol::{AnswerText, Inspection, InspectionAnswer, InspectionSubject};
+use sha2::{Digest, Sha256};
+use std::time::Instant;
+
+impl App {
+    /// Decides what was found in an answer. Where the verdict rests on a rule, or it is a tool call, its record is durable
+    /// when this is `Ok`. Asked again it gives the same answer.
+    ///
+    /// # Errors
+    /// [`Fault`]: there is no verdict, and what is asked about must not go on.
+    pub async fn inspect(&self, question: Inspection) -> Result<InspectionAnswer, Fault> {
+        let subject = match question.subject {
+            InspectionSubject::ToolCall(_) => "tool_call",
+            InspectionSubject::Text(_) => "text",
+        };
+        let started = Instant::now();
+        let waits = question.held.is_some();
+        let result = self.try_inspect(question).await;
+        match &result {
+            Ok(answer) => self.telemetry.inspected(subject, &answer.verdict),
+            Err(fault) => self.telemetry.fault(fault.code()),
+        }
+        // A person takes longer than any bucket.
+        if !waits {
+            self.telemetry.inspection_phase(InspectionPhase::Total, started.elapsed());
+        }
+        result
+    }
+
+    async fn try_inspect(&self, question: Inspection) -> Result<InspectionAnswer, Fault> {
+        super::decide::check(question.version, &question.call_id)?;
+        if question.number == 0 {
+            return Err(Fault::Question("`number` counts from 1".to_owned()));
+        }
+        let Inspection { call_id, decision_id, gate, number, subject, released_bytes, held, wait_ms, .. } =
+            question;
+        let started = Instant::now();
+        let parent = self.parent(decision_id, &call_id).await?;
+        self.telemetry.inspection_phase(InspectionPhase::Recall, started.elapsed());
+        let name = format!("{call_id}#{number}");
+        let (parent_id, correlation) = (parent.decision_id.clone(), parent.correlation_id.clone());
+        let delegation = parent.delegation.clone();
+        let (mut call, mut rest) = recall::parts(parent);
+        call.time = clock::unix_ms();
+        rest.call_id = name;
+        rest.gate = gate;
+        let (decision_id, verdict) = match subject {
+            InspectionSubject::ToolCall(proposed) => {
+                let question = ToolQuestion {
+                    call,
+                    rest,
+                    proposed,
+                    parent: Some(parent_id),
+                    correlation,
+                    delegation,
+                    released_bytes: Some(released_bytes),
+                    refused: None,
+                    held: held.map(|approval| (approval, wait_ms)),
+                    can_wait: true,
+                };
+                let ToolAnswer { decision_id, verdict } = self.decide_tool(question).await?;
+                (decision_id, verdict)
+            }
+            InspectionSubject::Text(text) => {
+                let found = Found {
+                    kind: DecisionKind::AnswerText,
+                    parent: Some(parent_id),
+                    correlation,
+                    delegation,
+                    tool: None,
+                    text: Some(recorded(&text, released_bytes)?),
+                    refused: None,
+                };
+                rest.found = Some(Box::new(found));
+                call.response = Some(Response { text: text.text });
+                let identified = Identified { call, rest, unverified: None };
+                let Answered { decision_id, verdict, .. } =
+                    self.decide_first(Asked::Found(Box::new(identified)), false).await?;
+                (decision_id, verdict)
+            }
+        };
+        Ok(InspectionAnswer { call_id, number, decision_id, verdict })
+    }
+
+    /// The record of the decision that let the call out.
+    async fn parent(&self, decision_id: String, call_id: &str) -> Result<DecisionRecord, Fault> {
+        let found = self.store.decision(decision_id.clone()).await?;
+        let record = found.ok_or(Fault::NoDecision(decision_id))?.record;
+        let problem = if record.call_id != call_id {
+            "it is that of another call"
+        } else if record.kind != DecisionKind::Call {
+            "it is none on a call to Bedrock"
+        } else if record.verdict.kind != VerdictKind::Allow {
+            "it did not let the call out"
+        } else {
+            return Ok(record);
+        };
+        Err(Fault::Question(format!(
+            "decision `{}` has no answer to ask about: {problem}",
+            record.decision_id
+        )))
+    }
+}
+
+fn recorded(text: &AnswerText, released_bytes: u64) -> Result<audit::AnswerText, Fault> {
+    let bytes = text.text.len() as u64;
+    let fresh = u64::from(text.fresh);
+    if fresh > bytes || !text.text.is_char_boundary(text.text.len() - text.fresh as usize) {
+        return Err(Fault::Question("`fresh` is no part of `text`".to_owned()));
+    }
+    let sha256 = hex::encode(Sha256::digest(&text.text));
+    Ok(audit::AnswerText { sha256, bytes, fresh, before: text.before, released_bytes })
+}
