@@ -114,6 +114,29 @@ pub(crate) fn response_body(start: usize, size: usize) -> Vec<u8> {
     read_buffer(BufferType::HttpResponseBody, start, size)
 }
 
+/// Replaces all that the host has of the answer's body. There must be something to replace: the host is in a callback about
+/// the body, or it holds some of it.
+pub(crate) fn replace_response_body(bytes: &[u8]) {
+    // Any length that is not shorter than what is there means all of it; 0 would put the bytes before it.
+    const ALL: usize = 1 << 30;
+    done(hostcalls::set_buffer(BufferType::HttpResponseBody, 0, ALL, bytes));
+}
+
+/// Removes every repetition of a header of the answer that is passing.
+pub(crate) fn remove_response_header(name: &str) {
+    done(hostcalls::remove_map_value(MapType::HttpResponseHeaders, name));
+}
+
+/// Lets the held answer of the effective context go on.
+pub(crate) fn resume_response() {
+    done(hostcalls::resume_http_response());
+}
+
+/// Resets the stream of the effective context, whose answer has begun: that is what a second answer does.
+pub(crate) fn reset() {
+    done(hostcalls::send_http_response(503, Vec::new(), None));
+}
+
 /// Lets the held request of the effective context go on.
 pub(crate) fn resume_request() {
     done(hostcalls::resume_http_request());
@@ -202,12 +225,14 @@ pub(crate) fn trap() {
 pub(crate) struct Statistics {
     counters: Vec<(Option<u32>, Cell<u64>)>,
     decision_us: Option<u32>,
+    inspection_us: Option<u32>,
 }
 
 /// The VM's gauges.
 pub(crate) struct Gauges {
     memory: Option<u32>,
     held: Share,
+    answers: Share,
     waiting: Share,
 }
 
@@ -221,6 +246,7 @@ impl Statistics {
                 .map(|metric| (define(MetricType::Counter, metric.name()), Cell::new(0)))
                 .collect(),
             decision_us: define(MetricType::Histogram, "portcullis.decision_us"),
+            inspection_us: define(MetricType::Histogram, "portcullis.inspection_us"),
         }
     }
 
@@ -244,6 +270,12 @@ impl Statistics {
             done(hostcalls::record_metric(id, micros));
         }
     }
+
+    pub(crate) fn inspection_took(&self, micros: u64) {
+        if let Some(id) = self.inspection_us {
+            done(hostcalls::record_metric(id, micros));
+        }
+    }
 }
 
 impl Gauges {
@@ -253,14 +285,16 @@ impl Gauges {
         Self {
             memory: define("portcullis.vm_memory_bytes"),
             held: Share { id: define("portcullis.held"), share: 0 },
+            answers: Share { id: define("portcullis.answers.held"), share: 0 },
             waiting: Share { id: define("portcullis.outcomes.waiting"), share: 0 },
         }
     }
 
     /// Brings them up to date: sums over all VMs, to which each adds what has changed in it; for the memory, the largest
     /// VM's.
-    pub(crate) fn show(&mut self, held: usize, waiting: usize) {
+    pub(crate) fn show(&mut self, held: usize, answers: usize, waiting: usize) {
         self.held.set(held);
+        self.answers.set(answers);
         self.waiting.set(waiting);
         let memory = memory_bytes();
         if let Some(id) = self.memory

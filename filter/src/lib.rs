@@ -7,8 +7,9 @@
 //! * `stream.rs` is one exchange;
 //! * `shared.rs` is what a VM's exchanges share.
 //!
-//! Statistics (Envoy puts `wasmcustom.` before each name): the counters of [`portcullis_gate::Metric`]; histogram
-//! `portcullis.decision_us`, microseconds from question to answer; gauges `portcullis.held` and
+//! Statistics (Envoy puts `wasmcustom.` before each name): the counters of [`portcullis_gate::Metric`]; histograms
+//! `portcullis.decision_us`, microseconds from question to answer, and `portcullis.inspection_us`, the same of questions about
+//! answers; gauges `portcullis.held` (calls, and of these `portcullis.answers.held` whose answer it is) and
 //! `portcullis.outcomes.waiting`, sums over all VMs, and `portcullis.vm_memory_bytes`, the largest VM's memory (each worker
 //! thread has a VM, the main thread another, so a self-test passes `workers + 1` times). What a VM held when it trapped
 //! stays in the sums.

@@ -95,8 +95,10 @@ impl Shared {
     /// Brings counters and gauges up to date.
     pub(crate) fn show_statistics(&self) {
         self.statistics.show();
-        let (held, waiting) = (self.held.borrow().len(), self.outbox.borrow().len());
-        self.gauges.borrow_mut().show(held, waiting);
+        let held = self.all_held();
+        let answers =
+            held.iter().filter(|stream| stream.try_borrow().is_ok_and(|stream| stream.holds_answer()));
+        self.gauges.borrow_mut().show(held.len(), answers.count(), self.outbox.borrow().len());
     }
 
     /// Every held exchange. Cloned, because a step may end a hold.

@@ -3,8 +3,8 @@
 use crate::host;
 use crate::shared::Shared;
 use portcullis_gate::{
-    AnswerHead, CallId, CalloutFailure, CalloutReply, Effect, Event, Exchange, Flow, Head, Metric, Now,
-    Origin, ResponseHead, StreamEnd, Strip, Surroundings, Token,
+    AnswerFlow, AnswerHead, CallId, CalloutFailure, CalloutReply, Effect, Event, Exchange, Flow, Head,
+    Metric, Now, Origin, ResponseHead, StreamEnd, Strip, Surroundings, Then, Token,
 };
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
@@ -14,6 +14,9 @@ use std::rc::Rc;
 /// `response.code_details` of an answer that came from the upstream (Envoy, "Response code details").
 const VIA_UPSTREAM: &[u8] = b"via_upstream";
 
+/// What the host holds in place of bytes that the gate keeps. Harmless at the end of a frame or an event, were it ever to leak.
+const PLACEHOLDER: &[u8] = b"\n";
+
 /// The state of an exchange and its callout.
 pub(crate) struct Stream {
     context_id: u32,
@@ -22,6 +25,8 @@ pub(crate) struct Stream {
     callout: Option<(u32, Token)>,
     /// Bytes of the held body that have been read: each callback sees the whole.
     read: usize,
+    /// Bytes of what the host has of the answer's body that have been read, or stand for something that the gate keeps.
+    answer_read: usize,
     /// When something last happened of which the time matters.
     last: Now,
 }
@@ -31,7 +36,9 @@ pub(crate) struct Stream {
 pub(crate) enum Site {
     /// A request callback: its return value lets the request go on.
     Request,
-    /// A callback of this exchange that is not about its request.
+    /// A callback about the answer: its return value lets the answer go on.
+    Answer,
+    /// Another callback of this exchange.
     Other,
     /// The root context's tick or callout.
     Root,
@@ -66,8 +73,8 @@ impl Stream {
     fn carry_out(&mut self, effect: Effect, site: Site) {
         let shared = Rc::clone(&self.shared);
         match effect {
-            Effect::Dispatch { token, body, timeout_ms } => {
-                let sent = shared.post("/v1/decisions", &body, timeout_ms);
+            Effect::Dispatch { path, token, body, timeout_ms } => {
+                let sent = shared.post(path, &body, timeout_ms);
                 host::act_as(self.context_id);
                 match sent {
                     Some(callout) => {
@@ -87,6 +94,23 @@ impl Stream {
             Effect::Resume(_permit) => host::resume_request(),
             Effect::Reply(reply) => host::reply(reply.status, &reply.headers, &reply.body),
             Effect::AddResponseHeader { name, value } => host::set_response_header(name, &value),
+            Effect::RemoveResponseHeader(name) => host::remove_response_header(name),
+            Effect::Release(bytes) => {
+                host::replace_response_body(&bytes);
+                self.answer_read = 0;
+                if site != Site::Answer {
+                    host::resume_response();
+                }
+            }
+            Effect::Hide => {
+                host::replace_response_body(PLACEHOLDER);
+                self.answer_read = PLACEHOLDER.len();
+            }
+            Effect::ResumeAnswer => {
+                self.answer_read = 0;
+                host::resume_response();
+            }
+            Effect::Abort => host::reset(),
             Effect::WantsText(wants) => shared.wants_text.set(wants),
             Effect::Report(outcome) => {
                 let queued = shared.outbox.borrow_mut().push(*outcome);
@@ -101,6 +125,7 @@ impl Stream {
             }
             Effect::Count(metric) => shared.count(metric),
             Effect::DecisionTook(micros) => shared.statistics.decision_took(micros),
+            Effect::InspectionTook(micros) => shared.statistics.inspection_took(micros),
         }
     }
 
@@ -120,6 +145,18 @@ impl Stream {
             None => Err(CalloutFailure::NoAnswer),
         };
         self.feed(Event::CalloutDone { token, result }, site);
+        self.unwatch_unless_held();
+    }
+
+    fn unwatch_unless_held(&self) {
+        if self.exchange.as_ref().is_none_or(|exchange| exchange.held().is_none()) {
+            self.shared.unwatch(self.context_id);
+        }
+    }
+
+    /// Whether it is an answer that is held.
+    pub(crate) fn holds_answer(&self) -> bool {
+        self.exchange.as_ref().is_some_and(Exchange::holds_answer)
     }
 
     /// The deadline of the hold may be over.
@@ -129,9 +166,7 @@ impl Stream {
             return;
         }
         self.feed_at(Event::Tick, now, Site::Root);
-        if self.exchange.as_ref().is_none_or(|exchange| exchange.held().is_none()) {
-            self.shared.unwatch(self.context_id);
-        }
+        self.unwatch_unless_held();
     }
 
     fn request_headers(&mut self, end_of_stream: bool) {
@@ -215,23 +250,32 @@ impl Stream {
             },
             end,
         };
-        self.feed(Event::ResponseHeaders(head), Site::Other);
+        self.feed(Event::ResponseHeaders(head), Site::Answer);
     }
 
-    /// `size` is what has come since the last time: nothing of an answer is held.
+    /// `size` is the whole of what the host has: what has been read before, and the placeholder, are skipped.
     fn response_body(&mut self, size: usize, end: bool) {
-        let mut passed = 0;
+        let mut read = self.answer_read.min(size);
+        self.answer_read = 0;
         loop {
             let wanted = self.exchange.as_ref().is_some_and(Exchange::reads_answer);
-            let left = size.saturating_sub(passed);
-            let slice = if wanted { host::response_body(passed, left.min(host::SLICE)) } else { Vec::new() };
-            passed = passed.saturating_add(slice.len());
+            let left = size.saturating_sub(read);
+            let slice = if wanted { host::response_body(read, left.min(host::SLICE)) } else { Vec::new() };
+            read = read.saturating_add(slice.len());
             // Whoever does not read it, or gets nothing where something was announced, has it all behind him.
-            let last = passed >= size || slice.is_empty();
-            self.feed(Event::ResponseBody { slice: &slice, end: last && end }, Site::Other);
+            let last = read >= size || slice.is_empty();
+            let then = match (last, end) {
+                (false, _) => Then::More,
+                (true, false) => Then::Turn,
+                (true, true) => Then::End,
+            };
+            self.feed(Event::ResponseBody { slice: &slice, then }, Site::Answer);
             if last {
-                return;
+                break;
             }
+        }
+        if self.exchange.as_ref().is_some_and(Exchange::keeps_answer) {
+            self.answer_read = read;
         }
     }
 
@@ -273,7 +317,8 @@ impl Handle {
         let call_id = CallId::new(shared.started_nanos, shared.nonce, context_id);
         let last = shared.clock.now();
         let exchange = Some(Exchange::new(call_id, last));
-        Self(Rc::new(RefCell::new(Stream { context_id, shared, exchange, callout: None, read: 0, last })))
+        let stream = Stream { context_id, shared, exchange, callout: None, read: 0, answer_read: 0, last };
+        Self(Rc::new(RefCell::new(stream)))
     }
 
     /// Runs a callback about the request, and says what the host may do with its bytes. `size` is what it holds.
@@ -281,11 +326,7 @@ impl Handle {
         // Never borrowed twice: the host does not call back into the VM while a callback runs.
         let Ok(mut stream) = self.0.try_borrow_mut() else { return Action::Pause };
         callback(&mut stream);
-        let shared = Rc::clone(&stream.shared);
-        match stream.exchange.as_ref().and_then(Exchange::held) {
-            Some(_) => shared.watch(stream.context_id, &self.0),
-            None => shared.unwatch(stream.context_id),
-        }
+        self.watch(&stream);
         match stream.flow() {
             Flow::Continue => Action::Continue,
             Flow::Hold => Action::Pause,
@@ -296,12 +337,29 @@ impl Handle {
         }
     }
 
+    /// Runs a callback about the answer, and says what the host may do with what it has of it.
+    fn answer(&self, callback: impl FnOnce(&mut Stream)) -> Action {
+        let Ok(mut stream) = self.0.try_borrow_mut() else { return Action::Pause };
+        callback(&mut stream);
+        self.watch(&stream);
+        match stream.exchange.as_ref().map(Exchange::answer_flow) {
+            Some(AnswerFlow::Continue) => Action::Continue,
+            Some(AnswerFlow::Hold) | None => Action::Pause,
+        }
+    }
+
     fn other(&self, callback: impl FnOnce(&mut Stream)) {
         if let Ok(mut stream) = self.0.try_borrow_mut() {
             callback(&mut stream);
-            if stream.exchange.as_ref().is_none_or(|exchange| exchange.held().is_none()) {
-                stream.shared.unwatch(stream.context_id);
-            }
+            stream.unwatch_unless_held();
+        }
+    }
+
+    /// Has the deadline of a hold watched, while there is one.
+    fn watch(&self, stream: &Stream) {
+        match stream.exchange.as_ref().and_then(Exchange::held) {
+            Some(_) => stream.shared.watch(stream.context_id, &self.0),
+            None => stream.shared.unwatch(stream.context_id),
         }
     }
 }
@@ -332,18 +390,15 @@ impl HttpContext for Handle {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        self.other(|stream| stream.response_headers(end_of_stream));
-        Action::Continue
+        self.answer(|stream| stream.response_headers(end_of_stream))
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.other(|stream| stream.response_body(size, end_of_stream));
-        Action::Continue
+        self.answer(|stream| stream.response_body(size, end_of_stream))
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        self.other(|stream| stream.feed(Event::ResponseTrailers, Site::Other));
-        Action::Continue
+        self.answer(|stream| stream.feed(Event::ResponseTrailers, Site::Answer))
     }
 
     fn on_log(&mut self) {

@@ -10,7 +10,8 @@ use std::fmt;
 /// {"entrance": "pass_through",
 ///  "control_plane": {"cluster": "portcullis", "authority": "portcullis", "timeout_ms": 5000, "token": null},
 ///  "failure_mode": "closed",
-///  "limits": {"max_body_bytes": 26214400, "body_timeout_ms": 300000, "max_text_bytes": 65536},
+///  "limits": {"max_body_bytes": 26214400, "body_timeout_ms": 300000, "max_text_bytes": 65536,
+///             "max_tool_call_bytes": 1048576, "max_held_bytes": 16777216, "max_held_answer_bytes": 26214400},
 ///  "self_test": {"cluster": "portcullis_self", "authority": "bedrock-runtime.us-east-1.amazonaws.com", "timeout_ms": 3000},
 ///  "gate": null}
 /// ```
@@ -114,12 +115,64 @@ struct LimitsConfig {
     max_body_bytes: u64,
     body_timeout_ms: u64,
     max_text_bytes: usize,
+    max_tool_call_bytes: usize,
+    max_held_bytes: usize,
+    max_held_answer_bytes: u64,
+}
+
+/// Bounds on answers that must be inspected before they go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerLimits {
+    /// Longest arguments of one tool call, in bytes of JSON text.
+    pub max_tool_call_bytes: usize,
+    /// Most bytes of a stream that the gate keeps while something in it is undecided.
+    pub max_held_bytes: usize,
+    /// Longest document that is held.
+    pub max_held_answer_bytes: u64,
+}
+
+impl Default for AnswerLimits {
+    /// A tool call of a megabyte. A stream tells it in pieces of a few characters, each in a frame of some hundred bytes, so
+    /// that far more has to be held.
+    fn default() -> Self {
+        Self {
+            max_tool_call_bytes: 1_048_576,
+            max_held_bytes: 16 * 1_048_576,
+            max_held_answer_bytes: 25 * 1_048_576,
+        }
+    }
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
         let Limits { max_body_bytes, max_text_bytes } = Limits::default();
-        Self { max_body_bytes, body_timeout_ms: 300_000, max_text_bytes }
+        let AnswerLimits { max_tool_call_bytes, max_held_bytes, max_held_answer_bytes } =
+            AnswerLimits::default();
+        Self {
+            max_body_bytes,
+            body_timeout_ms: 300_000,
+            max_text_bytes,
+            max_tool_call_bytes,
+            max_held_bytes,
+            max_held_answer_bytes,
+        }
+    }
+}
+
+impl LimitsConfig {
+    fn objection(&self) -> Option<String> {
+        if self.max_tool_call_bytes < 1_024 {
+            return Some(format!(
+                "`limits.max_tool_call_bytes` is {}: use at least 1024, or hardly any tool call can pass",
+                self.max_tool_call_bytes
+            ));
+        }
+        (self.max_held_bytes < self.max_tool_call_bytes).then(|| {
+            format!(
+                "`limits.max_held_bytes` is {}, less than `limits.max_tool_call_bytes`: a tool call is held until it is complete",
+                self.max_held_bytes
+            )
+        })
     }
 }
 
@@ -165,6 +218,8 @@ pub struct Gate {
     pub entrance: Entrance,
     /// Bounds on bodies.
     pub limits: Limits,
+    /// Bounds on answers that must be inspected.
+    pub answers: AnswerLimits,
     /// Time allowed for a body.
     pub body_timeout_us: u64,
     /// Time allowed for a decision.
@@ -199,6 +254,7 @@ impl Config {
         };
         millis("control_plane.timeout_ms", self.control_plane.timeout_ms)
             .or_else(|| millis("limits.body_timeout_ms", self.limits.body_timeout_ms))
+            .or_else(|| self.limits.objection())
             .or_else(|| named("control_plane.cluster", &self.control_plane.cluster))
             .or_else(|| named("control_plane.authority", &self.control_plane.authority))
             .or_else(|| {
@@ -252,6 +308,11 @@ impl Config {
             limits: Limits {
                 max_body_bytes: self.limits.max_body_bytes,
                 max_text_bytes: self.limits.max_text_bytes,
+            },
+            answers: AnswerLimits {
+                max_tool_call_bytes: self.limits.max_tool_call_bytes,
+                max_held_bytes: self.limits.max_held_bytes,
+                max_held_answer_bytes: self.limits.max_held_answer_bytes,
             },
             body_timeout_us: self.limits.body_timeout_ms.saturating_mul(1_000),
             decision_timeout_us: self.control_plane.timeout_ms.saturating_mul(1_000),

@@ -10,8 +10,10 @@ use portcullis_protocol::Outcome;
 /// Something for the adapter to do, in order.
 #[derive(Debug)]
 pub enum Effect {
-    /// Ask the control plane: `POST /v1/decisions`.
+    /// Ask the control plane. Comes last among the effects of a step: it may fail at once, and that is an event.
     Dispatch {
+        /// Where.
+        path: &'static str,
         /// Comes back in [`crate::Event::CalloutDone`].
         token: Token,
         /// JSON.
@@ -32,6 +34,17 @@ pub enum Effect {
         /// Visible ASCII.
         value: String,
     },
+    /// Take every repetition of a header off the answer that is passing.
+    RemoveResponseHeader(&'static str),
+    /// Replace what the host has of the answer's body by these bytes (there may be none), and let them go on.
+    Release(Vec<u8>),
+    /// Replace what the host has of the answer's body by one byte that is never let out, and hold it: the gate keeps the
+    /// bytes. A placeholder stands there because the host can replace only what is there when the decision comes.
+    Hide,
+    /// Let the held answer go on as it is.
+    ResumeAnswer,
+    /// Reset the stream: its answer has begun, and cannot be ended in words.
+    Abort,
     /// Remember what the control plane said of text.
     WantsText(bool),
     /// Report an exchange's end.
@@ -42,6 +55,8 @@ pub enum Effect {
     Count(Metric),
     /// A decision took this long, in microseconds.
     DecisionTook(u64),
+    /// The answer to a question about an answer took this long, in microseconds.
+    InspectionTook(u64),
 }
 
 /// What to tell the host about the request's bytes, after a step.
@@ -55,7 +70,16 @@ pub enum Flow {
     Discard,
 }
 
-/// Why a request is held, and until when at most.
+/// What to tell the host about the answer's headers, body and trailers, after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerFlow {
+    /// Let them go on.
+    Continue,
+    /// Hold them.
+    Hold,
+}
+
+/// Why a request or its answer is held, and until when at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     /// Who will end the hold.

@@ -68,13 +68,24 @@ pub enum Event<'a> {
     ResponseBody {
         /// The new bytes; may be empty.
         slice: &'a [u8],
-        /// The answer ends with them.
-        end: bool,
+        /// What comes next.
+        then: Then,
     },
     /// The answer's trailers are here: it is complete.
     ResponseTrailers,
     /// The stream is over.
     Closed(StreamEnd<'a>),
+}
+
+/// What follows a slice of an answer's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// More slices of what the host has, at once.
+    More,
+    /// Nothing for now: the host waits to be told what to do with what it has.
+    Turn,
+    /// The same, and the answer ends here.
+    End,
 }
 
 /// The control plane's HTTP answer.

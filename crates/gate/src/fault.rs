@@ -4,8 +4,9 @@ use crate::call_id::CallId;
 use crate::config::{FailureMode, Gate};
 use crate::event::{CalloutFailure, CalloutReply};
 use portcullis_bedrock::Entrance;
-use portcullis_protocol::{DecisionAnswer, Inspect, Verdict};
+use portcullis_protocol::{DecisionAnswer, Inspect, InspectionAnswer, InspectionSubject, Verdict};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// Longest decision or approval id that is taken: it goes into headers and messages.
 const MAX_ID: usize = 128;
@@ -31,9 +32,9 @@ pub enum Fault {
     WrongCall,
     /// An answer without a decision id that can go into a header: nothing proves a record.
     NoDecisionId,
-    /// The control plane asked for text that it already had.
+    /// The control plane asked for text that it already had, or of a question that always carries its text.
     TextTwice,
-    /// The control plane wanted a call held for an approval that had been held already, or that is refused anyway.
+    /// The control plane wanted something held for an approval that had been held already, or that is refused anyway.
     HeldTwice,
     /// Nothing came before the deadline: the gate's own, or the callout's, which Envoy ends with a 504.
     Deadline,
@@ -100,17 +101,7 @@ pub(crate) fn judge(
     result: Result<CalloutReply<'_>, CalloutFailure>,
     call_id: &CallId,
 ) -> Result<Answered, Fault> {
-    let reply = result.map_err(|failure| match failure {
-        CalloutFailure::NotSent => Fault::DispatchFailed,
-        CalloutFailure::NoAnswer => Fault::NoAnswer,
-    })?;
-    match reply.status {
-        200 => {}
-        504 => return Err(Fault::Deadline),
-        400 | 409 | 411 | 413 | 415 | 422 | 431 => return Err(Fault::QuestionRefused),
-        _ => return Err(Fault::BadStatus),
-    }
-    let answer: DecisionAnswer = serde_json::from_slice(reply.body).map_err(|_| unreadable(reply.body))?;
+    let answer: DecisionAnswer = read(result)?;
     if answer.call_id != call_id.as_str() {
         return Err(Fault::WrongCall);
     }
@@ -124,6 +115,75 @@ pub(crate) fn judge(
         _ if !is_id(&decision_id) => Err(Fault::NoDecisionId),
         _ => Ok(Answered::Decided(Judged { decision_id, verdict, wants_text, inspect, _only_here: () })),
     }
+}
+
+/// What an answer to a question about an answer says.
+#[derive(Debug)]
+pub(crate) enum Inspected {
+    /// What was asked about may go on.
+    Cleared(Cleared),
+    /// It may not.
+    Refused {
+        /// Names the rule.
+        message: String,
+        /// What it waits for, where it does.
+        approval_id: Option<String>,
+    },
+    /// Nothing was decided: ask again about this approval, and wait for so many seconds.
+    Hold { approval_id: String, seconds: u32 },
+}
+
+/// Proof that the control plane lets out what was asked about. Only [`judge_inspection`] makes one.
+#[derive(Debug)]
+pub(crate) struct Cleared {
+    _only_here: (),
+}
+
+/// Reads the control plane's answer to question `number` about the answer to `call_id`, as strictly as [`judge`] does. What is
+/// asked about a tool call has a record, whatever the verdict; text has one only where a rule concerns it.
+pub(crate) fn judge_inspection(
+    result: Result<CalloutReply<'_>, CalloutFailure>,
+    call_id: &CallId,
+    number: u32,
+    subject: &InspectionSubject,
+) -> Result<Inspected, Fault> {
+    let InspectionAnswer { call_id: about, number: which, decision_id, verdict } = read(result)?;
+    if about != call_id.as_str() || which != number {
+        return Err(Fault::WrongCall);
+    }
+    match (verdict, subject) {
+        (Verdict::NeedText, _) => Err(Fault::TextTwice),
+        (Verdict::Hold { approval_id, seconds }, _) if is_id(&approval_id) => {
+            Ok(Inspected::Hold { approval_id, seconds })
+        }
+        (Verdict::Hold { .. }, _) => Err(Fault::BadAnswer),
+        (Verdict::Allow, InspectionSubject::Text(_)) if decision_id.is_empty() => {
+            Ok(Inspected::Cleared(Cleared { _only_here: () }))
+        }
+        _ if !is_id(&decision_id) => Err(Fault::NoDecisionId),
+        (Verdict::Allow, _) => Ok(Inspected::Cleared(Cleared { _only_here: () })),
+        (Verdict::Deny { message } | Verdict::Throttle { message, .. }, _) => {
+            Ok(Inspected::Refused { message, approval_id: None })
+        }
+        (Verdict::PendingApproval { message, approval_id }, _) => {
+            Ok(Inspected::Refused { message, approval_id: Some(approval_id) })
+        }
+    }
+}
+
+/// The control plane's answer, or why there is none.
+fn read<T: DeserializeOwned>(result: Result<CalloutReply<'_>, CalloutFailure>) -> Result<T, Fault> {
+    let reply = result.map_err(|failure| match failure {
+        CalloutFailure::NotSent => Fault::DispatchFailed,
+        CalloutFailure::NoAnswer => Fault::NoAnswer,
+    })?;
+    match reply.status {
+        200 => {}
+        504 => return Err(Fault::Deadline),
+        400 | 409 | 411 | 413 | 415 | 422 | 431 => return Err(Fault::QuestionRefused),
+        _ => return Err(Fault::BadStatus),
+    }
+    serde_json::from_slice(reply.body).map_err(|_| unreadable(reply.body))
 }
 
 /// Tells an answer of a newer control plane from garbage.
@@ -167,13 +227,15 @@ pub(crate) enum Standing {
     Held,
     /// It is refused whatever anybody says.
     Malformed,
+    /// It went out by a decision that says that its answer must be inspected.
+    Inspected,
 }
 
 /// Applies the failure mode to a fault. Every error edge ends here: there is no other way from a fault to a verdict.
 ///
 /// A malformed call stays refused, and so does one that the control plane will not hear of, or of which it has said that it
-/// waits for an approval: that much was decided; and where the gate signs with its
-/// own credential nobody passes whom nobody has verified.
+/// waits for an approval, or that its answer must be inspected: that much was decided; and where the gate signs with its own
+/// credential nobody passes whom nobody has verified.
 pub(crate) fn settle(gate: &Gate, standing: Standing, fault: Fault) -> Settled {
     match (standing, gate.failure_mode, &gate.entrance) {
         _ if fault == Fault::QuestionRefused => Settled::Refuse,

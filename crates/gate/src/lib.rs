@@ -26,16 +26,17 @@ mod question;
 mod refusal;
 mod said;
 mod selftest;
+mod stop;
 mod strip;
 mod text;
 
 pub use call_id::CallId;
 pub use config::{
-    Config, ConfigError, ControlPlane, FailureMode, Gate, SelfTestConfig, Token as BearerToken,
+    AnswerLimits, Config, ConfigError, ControlPlane, FailureMode, Gate, SelfTestConfig, Token as BearerToken,
 };
-pub use effect::{Effect, Flow, Held, Owner};
+pub use effect::{AnswerFlow, Effect, Flow, Held, Owner};
 pub use event::{
-    CalloutFailure, CalloutReply, Event, Now, Origin, ResponseHead, StreamEnd, Surroundings, Token,
+    CalloutFailure, CalloutReply, Event, Now, Origin, ResponseHead, StreamEnd, Surroundings, Then, Token,
 };
 pub use exchange::Exchange;
 pub use fault::Fault;

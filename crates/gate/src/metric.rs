@@ -69,6 +69,24 @@ metrics! {
     StreamBroken = "portcullis.answers.stream_broken",
     /// Answers whose usage is not known because they could not be read.
     AnswerUnread = "portcullis.answers.unread",
+    /// Tool calls in answers that the control plane was asked about, each once.
+    InspectedToolCalls = "portcullis.inspections.tool_calls",
+    /// Stretches of answers' text that the control plane was asked about, each once.
+    InspectedTexts = "portcullis.inspections.texts",
+    /// Tool calls in answers that the gate was told to hold for an approval, each once.
+    InspectionHold = "portcullis.inspections.hold",
+    /// Answers stopped for a tool call that is denied.
+    AnswerToolCallDenied = "portcullis.answers.blocked.tool_call_denied",
+    /// Answers stopped for a tool call that waits for an approval.
+    AnswerToolCallPending = "portcullis.answers.blocked.tool_call_pending",
+    /// Answers stopped for their text.
+    AnswerTextDenied = "portcullis.answers.blocked.text_denied",
+    /// Answers stopped because there was no decision about them.
+    AnswerUndecided = "portcullis.answers.blocked.inspection_unavailable",
+    /// Answers stopped because they must be inspected and cannot be read.
+    AnswerUnreadable = "portcullis.answers.blocked.answer_unreadable",
+    /// Answers stopped because they must be held and are too large for that.
+    AnswerTooLarge = "portcullis.answers.blocked.answer_too_large",
     /// Self-tests in which headers were held.
     SelfTestHeld = "portcullis.selftest.held",
     /// Self-tests in which the request went through.

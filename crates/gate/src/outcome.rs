@@ -146,7 +146,7 @@ impl EndReason {
 
     /// Details are more exact than flags, and stable since Envoy 1.14.
     fn by_details(details: &[u8]) -> Option<Self> {
-        const BY_DETAILS: [(&[u8], EndReason); 21] = [
+        const BY_DETAILS: [(&[u8], EndReason); 22] = [
             (b"downstream_remote_disconnect", EndReason::ClientGone),
             (b"downstream_local_disconnect", EndReason::ClientGone),
             (b"http2.remote_reset", EndReason::ClientGone),
@@ -170,6 +170,7 @@ impl EndReason {
             (b"upstream_per_try_timeout", EndReason::UpstreamTimeout),
             (b"stream_idle_timeout", EndReason::IdleTimeout),
             (b"request_payload_too_large", EndReason::TooLarge),
+            (b"response_payload_too_large", EndReason::TooLarge),
         ];
         BY_DETAILS.iter().find(|(prefix, _)| details.starts_with(prefix)).map(|(_, reason)| *reason)
     }

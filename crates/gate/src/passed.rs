@@ -29,6 +29,12 @@ impl Passed {
         self.hasher.update(bytes);
     }
 
+    /// What counted as gone on was only held, and is thrown away.
+    pub(crate) fn take_back(&mut self) {
+        self.bytes = 0;
+        self.hasher = Sha256::new();
+    }
+
     /// How many have gone on.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes

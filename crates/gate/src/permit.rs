@@ -44,7 +44,6 @@ impl Permit {
     }
 
     /// What of the answer has to be asked about before it goes on: nothing where nobody was asked about the call.
-    #[allow(dead_code, reason = "the answer's side follows")]
     pub(crate) fn inspect(&self) -> Inspect {
         match &self.0 {
             Grant::Decided { inspect, .. } => *inspect,

@@ -1,6 +1,8 @@
 //! Answers in the upstream's place, in the shape of the API that was called, so that SDKs raise what their users know.
 
 use crate::fault::Fault;
+use crate::stop::Stop;
+use portcullis_bedrock::answer::StreamEnding;
 use portcullis_bedrock::{ApiShape, Problem, ProblemCode};
 use portcullis_protocol::DECISION_ID_HEADER;
 use serde_json::json;
@@ -29,6 +31,8 @@ pub(crate) enum Refusal {
     Malformed(Problem),
     /// There is no decision.
     Undecided(Fault),
+    /// The call went out, and its answer is not let in.
+    Answer(Stop),
 }
 
 /// The classes of refusal that an API can tell apart.
@@ -38,6 +42,8 @@ enum Class {
     Throttled,
     Invalid,
     Unavailable,
+    /// What the model said cannot be passed on. SDKs do not repeat such a call, which would only pay for it again.
+    Unusable,
 }
 
 impl Refusal {
@@ -49,6 +55,7 @@ impl Refusal {
             Self::Throttled { .. } => "throttled",
             Self::Malformed(problem) => problem.code.as_str(),
             Self::Undecided(fault) => fault.code(),
+            Self::Answer(stop) => stop.code(),
         }
     }
 
@@ -57,6 +64,11 @@ impl Refusal {
             Self::Denied { .. } | Self::Pending { .. } => Class::Forbidden,
             Self::Throttled { .. } => Class::Throttled,
             Self::Undecided(_) => Class::Unavailable,
+            Self::Answer(stop) => match stop.ending() {
+                StreamEnding::Denied => Class::Forbidden,
+                StreamEnding::Undecided => Class::Unavailable,
+                StreamEnding::Unreadable => Class::Unusable,
+            },
             Self::Malformed(problem) => match problem.code {
                 ProblemCode::TwoCredentials
                 | ProblemCode::BadCredential
@@ -79,6 +91,7 @@ impl Refusal {
                 message.clone()
             }
             Self::Malformed(problem) => format!("{} ({})", problem.detail, problem.code.as_str()),
+            Self::Answer(stop) => stop.message(),
             Self::Undecided(fault) => {
                 format!(
                     "the gate could not get a decision for this call; it did not leave ({})",
@@ -127,6 +140,7 @@ impl Class {
             Self::Throttled => 429,
             Self::Invalid => 400,
             Self::Unavailable => 503,
+            Self::Unusable => 424,
         }
     }
 
@@ -136,6 +150,7 @@ impl Class {
             Self::Throttled => "ThrottlingException",
             Self::Invalid => "ValidationException",
             Self::Unavailable => "ServiceUnavailableException",
+            Self::Unusable => "ModelErrorException",
         }
     }
 
@@ -145,7 +160,7 @@ impl Class {
             Self::Forbidden => "permission_error",
             Self::Throttled => "rate_limit_error",
             Self::Invalid => "invalid_request_error",
-            Self::Unavailable => "api_error",
+            Self::Unavailable | Self::Unusable => "api_error",
         }
     }
 
@@ -155,7 +170,7 @@ impl Class {
             Self::Forbidden => "permission_error",
             Self::Throttled => "rate_limit_error",
             Self::Invalid => "invalid_request_error",
-            Self::Unavailable => "server_error",
+            Self::Unavailable | Self::Unusable => "server_error",
         }
     }
 }

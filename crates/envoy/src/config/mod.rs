@@ -118,6 +118,12 @@ pub struct Filter {
     pub body_timeout_ms: u64,
     /// Most text sent to the control plane.
     pub max_text_bytes: u64,
+    /// Longest arguments of a tool call in an answer that is inspected.
+    pub max_tool_call_bytes: u64,
+    /// Most bytes of a stream that are kept while something in it is undecided.
+    pub max_held_bytes: u64,
+    /// Longest document that is held while something in it is undecided.
+    pub max_held_answer_bytes: u64,
 }
 
 /// Where calls go. The server's certificate is checked against the call's host in every case.

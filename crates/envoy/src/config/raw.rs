@@ -112,6 +112,9 @@ pub(super) struct FilterLimits {
     pub(super) max_body_bytes: Option<u64>,
     pub(super) body_timeout_ms: Option<u64>,
     pub(super) max_text_bytes: Option<u64>,
+    pub(super) max_tool_call_bytes: Option<u64>,
+    pub(super) max_held_bytes: Option<u64>,
+    pub(super) max_held_answer_bytes: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

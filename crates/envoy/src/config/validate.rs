@@ -12,6 +12,11 @@ use std::ops::RangeInclusive;
 
 /// Where Debian, Ubuntu and Alpine keep the public authorities.
 const SYSTEM_CAS: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The longest tool call that the control plane can be asked about: it takes questions of 8 MiB, and JSON in JSON has up to twice
+/// the bytes.
+const MAX_TOOL_CALL_BYTES: u64 = 3_145_728;
+/// The gate keeps what it holds of a stream in its own memory, of which a worker has 1 GiB.
+const MAX_HELD_BYTES: u64 = 134_217_728;
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -204,6 +209,12 @@ fn services(names: &[String]) -> Result<Vec<&'static Service>, ConfigError> {
 
 fn filter(raw: raw::Filter) -> Result<Filter, ConfigError> {
     let limits = raw.limits;
+    let max_tool_call_bytes = within(
+        "filter.limits.max_tool_call_bytes",
+        limits.max_tool_call_bytes,
+        1_048_576,
+        1_024..=MAX_TOOL_CALL_BYTES,
+    )?;
     Ok(Filter {
         path: text("filter.path", raw.path)?,
         fail_open: matches!(raw.failure_mode, raw::FailureMode::Open),
@@ -220,6 +231,20 @@ fn filter(raw: raw::Filter) -> Result<Filter, ConfigError> {
             1..=3_600_000,
         )?,
         max_text_bytes: within("filter.limits.max_text_bytes", limits.max_text_bytes, 65_536, 0..=4_194_304)?,
+        max_tool_call_bytes,
+        // A tool call is held until it is complete.
+        max_held_bytes: within(
+            "filter.limits.max_held_bytes",
+            limits.max_held_bytes,
+            max_tool_call_bytes.max(16_777_216),
+            max_tool_call_bytes..=MAX_HELD_BYTES,
+        )?,
+        max_held_answer_bytes: within(
+            "filter.limits.max_held_answer_bytes",
+            limits.max_held_answer_bytes,
+            26_214_400,
+            1..=MAX_BODY_LIMIT_BYTES,
+        )?,
     })
 }
 

@@ -35,6 +35,9 @@ struct Limits {
     max_body_bytes: u64,
     body_timeout_ms: u64,
     max_text_bytes: u64,
+    max_tool_call_bytes: u64,
+    max_held_bytes: u64,
+    max_held_answer_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -58,6 +61,9 @@ pub(super) fn render(config: &Config, entrance: &Entrance, self_cluster: &str, a
             max_body_bytes: config.filter.max_body_bytes,
             body_timeout_ms: config.filter.body_timeout_ms,
             max_text_bytes: config.filter.max_text_bytes,
+            max_tool_call_bytes: config.filter.max_tool_call_bytes,
+            max_held_bytes: config.filter.max_held_bytes,
+            max_held_answer_bytes: config.filter.max_held_answer_bytes,
         },
         self_test: SelfTest { cluster: self_cluster, authority, timeout_ms: 3_000 },
         gate: &config.node,

@@ -7,6 +7,7 @@ use crate::outcome::EndReason;
 use crate::passed::Passed;
 use crate::permit::Permit;
 use crate::said::answer_facts;
+use crate::stop::Stop;
 use crate::text::{cut, escape};
 use portcullis_bedrock::answer::error_type;
 use portcullis_bedrock::{AnswerFlaw, AnswerReader, AnswerSummary, Operation};
@@ -91,6 +92,26 @@ impl Answer {
         self.passed.out(bytes);
     }
 
+    /// How many have gone on.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.passed.bytes()
+    }
+
+    /// What counted as gone on was held, and does not go on after all.
+    pub(super) fn take_back(&mut self) {
+        self.passed.take_back();
+    }
+
+    /// The decision that let the call out.
+    pub(super) fn decision_id(&self) -> Option<&str> {
+        self.permit.decision_id()
+    }
+
+    /// Whether there is any use in reading what is dropped.
+    pub(super) fn wants_more(&self) -> bool {
+        matches!(&self.body, Body::Good(reader) if reader.wants_more())
+    }
+
     /// The whole answer has passed, and the stream is over.
     pub(super) fn over(self, step: &mut Step<'_>) -> Phase {
         match self.author {
@@ -112,11 +133,27 @@ impl Answer {
     }
 
     fn report(self, ending: Ending, step: &mut Step<'_>) -> Phase {
+        self.tell(|summary| ending.judge(summary), matches!(ending, Ending::Whole), None, step);
+        Phase::Closed
+    }
+
+    /// The gate has stopped it. `status` is what the client saw, where that is not the answer's own.
+    pub(super) fn blocked(self, stop: &Stop, status: Option<u16>, step: &mut Step<'_>) {
+        self.tell(|_| (OutcomeKind::Blocked, Some(stop.code())), false, status, step);
+    }
+
+    fn tell(
+        self,
+        judge: impl FnOnce(&AnswerSummary) -> (OutcomeKind, Option<&'static str>),
+        whole: bool,
+        status: Option<u16>,
+        step: &mut Step<'_>,
+    ) {
         let error_body = self.body.error_type();
         let summary = self.body.summary();
-        let (kind, reason) = ending.judge(&summary);
+        let (kind, reason) = judge(&summary);
         match summary.flaw {
-            Some(AnswerFlaw::Broken | AnswerFlaw::Truncated) if matches!(ending, Ending::Whole) => {
+            Some(AnswerFlaw::Broken | AnswerFlaw::Truncated) if whole => {
                 step.count(Metric::StreamBroken);
             }
             Some(AnswerFlaw::Encoded | AnswerFlaw::Unreadable | AnswerFlaw::TooLong) => {
@@ -126,7 +163,7 @@ impl Answer {
         }
         let mut outcome = step.outcome(kind, reason);
         outcome.decision_id = self.permit.decision_id().map(str::to_owned);
-        outcome.status = Some(self.status);
+        outcome.status = status.or(Some(self.status));
         outcome.aws_request_id = self.aws_request_id;
         outcome.error_type = self.error_type.or(error_body).or_else(|| summary.exception.clone());
         outcome.forwarded = match self.author {
@@ -139,7 +176,6 @@ impl Answer {
         self.passed.tell(step.trace.started_us, &mut facts);
         outcome.answer = Some(Box::new(facts)).filter(|facts| **facts != AnswerFacts::default());
         step.report(outcome);
-        Phase::Closed
     }
 }
 

@@ -196,7 +196,7 @@ impl Asking {
         }
         let kept = permit.keep();
         step.out.push(Effect::Resume(permit));
-        Phase::Allowed(Allowed::new(kept, self.api.operation))
+        Phase::Allowed(Allowed::new(kept, self.api, self.token))
     }
 }
 
@@ -213,7 +213,7 @@ impl Attempt {
 impl Step<'_> {
     /// How long to wait for an approval that may take so many seconds. Of a call whose body took long, there is still the
     /// time for an ordinary answer: the control plane is told how long that is.
-    fn hold_us(&self, seconds: u32) -> u64 {
+    pub(super) fn hold_us(&self, seconds: u32) -> u64 {
         let wanted_us = u64::from(seconds).saturating_mul(1_000_000).saturating_add(GRACE_US);
         let left_us = HOLD_US.saturating_sub(self.trace.elapsed_us(self.around.now));
         wanted_us.min(left_us.max(self.around.gate.decision_timeout_us))
@@ -221,8 +221,17 @@ impl Step<'_> {
 
     pub(super) fn dispatch(&mut self, token: Token, body: Vec<u8>, timeout_us: u64) {
         self.trace.asked(self.around.now);
+        self.send("/v1/decisions", token, body, timeout_us);
+    }
+
+    /// Asks about an answer.
+    pub(super) fn inquire(&mut self, token: Token, body: Vec<u8>, timeout_us: u64) {
+        self.send("/v1/inspections", token, body, timeout_us);
+    }
+
+    fn send(&mut self, path: &'static str, token: Token, body: Vec<u8>, timeout_us: u64) {
         let timeout_ms = (timeout_us / 1_000).max(1);
-        self.out.push(Effect::Dispatch { token, body, timeout_ms });
+        self.out.push(Effect::Dispatch { path, token, body, timeout_ms });
     }
 
     /// Envoy answered a held call on its own: idle timeout, buffer limit.

@@ -8,18 +8,23 @@
 //!             └─recorded or not─▶ Draining ─rest of the body dropped─────────────────┘     all ─▶ Closed ◀┘
 //! ```
 //!
-//! `Asking` may ask again: once with the text, once more for an approval that the control plane waits for.
+//! `Asking` may ask again: once with the text, once more for an approval that the control plane waits for. An answer that must
+//! be inspected is not `Answering` but `Guarding` (a stream) or `Withholding` (a document): see `guarding.rs`, `withholding.rs`.
 //! `Recording` and `Draining` have no way to `Allowed`: a malformed call is asked about only so that its refusal is on
 //! record.
 
 mod answer;
 mod answering;
 mod asking;
+mod guarding;
+mod line;
+mod matters;
 mod reading;
 mod recording;
+mod withholding;
 
 use crate::call_id::CallId;
-use crate::effect::{Effect, Flow, Held, Owner};
+use crate::effect::{AnswerFlow, Effect, Flow, Held, Owner};
 use crate::event::{Event, Now, Surroundings};
 use crate::metric::Metric;
 use crate::outcome::Trace;
@@ -27,10 +32,12 @@ use crate::refusal::Refusal;
 use answer::Answer;
 use answering::{Allowed, Answering};
 use asking::Asking;
+use guarding::{Ended, Ending, Guarding};
 use portcullis_bedrock::ApiShape;
 use portcullis_protocol::{Outcome, OutcomeKind};
 use reading::{Reading, SelfTestCall};
 use recording::{Draining, Recording};
+use withholding::Withholding;
 
 /// The state of one exchange. Consumed by every step; there is no way to look at a phase that is over.
 #[derive(Debug)]
@@ -58,6 +65,16 @@ enum Phase {
     Allowed(Allowed),
     /// The answer passes.
     Answering(Box<Answering>),
+    /// The answer is a stream that is inspected while it passes.
+    Guarding(Box<Guarding>),
+    /// The stream is to be ended when its next bytes come.
+    Ending(Box<Ending>),
+    /// The stream has been ended; the rest of it is dropped.
+    Ended(Box<Ended>),
+    /// The answer is a document that is held until it has been inspected.
+    Withholding(Box<Withholding>),
+    /// The answer was replaced by the gate's own, or reset, and reported.
+    Replaced,
     /// The whole answer has passed.
     Answered(Box<Answer>),
     /// Answered by the gate, and reported.
@@ -100,6 +117,14 @@ impl Exchange {
             Phase::Draining(draining) => draining.step(event, &mut step),
             Phase::Allowed(allowed) => allowed.step(event, &mut step),
             Phase::Answering(answering) => answering.step(event, &mut step),
+            Phase::Guarding(guarding) => guarding.step(event, &mut step),
+            Phase::Ending(ending) => ending.step(event, &mut step),
+            Phase::Ended(ended) => ended.step(event, &mut step),
+            Phase::Withholding(withholding) => withholding.step(event, &mut step),
+            Phase::Replaced => match event {
+                Event::Closed(_) => Phase::Closed,
+                _ => Phase::Replaced,
+            },
             Phase::Answered(answer) => match event {
                 Event::Closed(_) => answer.over(&mut step),
                 _ => Phase::Answered(answer),
@@ -117,12 +142,35 @@ impl Exchange {
     #[must_use]
     pub fn flow(&self) -> Flow {
         match &self.phase {
-            Phase::Allowed(_) | Phase::Answering(_) | Phase::Answered(_) => Flow::Continue,
+            Phase::Allowed(_)
+            | Phase::Answering(_)
+            | Phase::Guarding(_)
+            | Phase::Ending(_)
+            | Phase::Ended(_)
+            | Phase::Withholding(_)
+            | Phase::Replaced
+            | Phase::Answered(_) => Flow::Continue,
             Phase::Recording(_) | Phase::Draining(_) | Phase::Refused => Flow::Discard,
             Phase::Fresh | Phase::SelfTest(_) | Phase::Reading(_) | Phase::Asking(_) | Phase::Closed => {
                 Flow::Hold
             }
         }
+    }
+
+    /// What the host may do with what it has of the answer.
+    #[must_use]
+    pub fn answer_flow(&self) -> AnswerFlow {
+        match &self.phase {
+            Phase::Guarding(guarding) => guarding.flow(),
+            Phase::Withholding(_) | Phase::Replaced => AnswerFlow::Hold,
+            _ => AnswerFlow::Continue,
+        }
+    }
+
+    /// Whether it is the answer that [`Exchange::held`] speaks of.
+    #[must_use]
+    pub fn holds_answer(&self) -> bool {
+        matches!(&self.phase, Phase::Guarding(_) | Phase::Withholding(_)) && self.held().is_some()
     }
 
     /// Who will end the hold, and when it ends at the latest; `None` when nothing is held.
@@ -134,9 +182,15 @@ impl Exchange {
             Phase::Asking(asking) => (Owner::Callout(asking.token), asking.deadline_us),
             Phase::Recording(recording) => (Owner::Callout(recording.token), recording.deadline_us),
             Phase::Draining(draining) => (Owner::Body, draining.deadline_us),
+            // Where no question is under way it is the upstream's turn, as it is when nothing is held.
+            Phase::Guarding(guarding) => return guarding.held(),
+            Phase::Withholding(withholding) => return withholding.held(),
             Phase::Fresh
             | Phase::Allowed(_)
             | Phase::Answering(_)
+            | Phase::Ending(_)
+            | Phase::Ended(_)
+            | Phase::Replaced
             | Phase::Answered(_)
             | Phase::Refused
             | Phase::Closed => return None,
@@ -150,23 +204,41 @@ impl Exchange {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Whether the answer has passed whole: how the stream ends says nothing more.
+    /// Whether how the stream ends says nothing more: the answer has passed whole, or the gate has ended it.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        matches!(self.phase, Phase::Answered(_))
+        matches!(
+            self.phase,
+            Phase::Answered(_) | Phase::Ending(_) | Phase::Ended(_) | Phase::Replaced | Phase::Refused
+        )
     }
 
     /// Whether the bytes of the answer's body are wanted in [`Event::ResponseBody`]: of every answer that came from elsewhere.
     /// They are read as they pass, and not kept.
     #[must_use]
     pub fn reads_answer(&self) -> bool {
-        matches!(&self.phase, Phase::Answering(_))
+        match &self.phase {
+            Phase::Answering(_) | Phase::Guarding(_) | Phase::Ending(_) | Phase::Withholding(_) => true,
+            Phase::Ended(ended) => ended.wants_more(),
+            _ => false,
+        }
+    }
+
+    /// Whether the host keeps what it has of the answer, as it came: what has been read of it is there again next time.
+    #[must_use]
+    pub fn keeps_answer(&self) -> bool {
+        matches!(&self.phase, Phase::Withholding(_))
     }
 
     /// Whether the time at which the next piece of the answer comes matters: asking the host for it costs.
     #[must_use]
     pub fn times_answer(&self) -> bool {
-        matches!(&self.phase, Phase::Answering(answering) if answering.answer.awaits_first_byte())
+        match &self.phase {
+            Phase::Answering(answering) => answering.answer.awaits_first_byte(),
+            // A question may go out, and its deadline counts from then.
+            Phase::Guarding(_) | Phase::Withholding(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether the request's body is wanted in [`Event::RequestBody`].
@@ -200,8 +272,8 @@ impl Step<'_> {
             Refusal::Pending { .. } => self.count(Metric::Pending),
             Refusal::Throttled { .. } => self.count(Metric::Throttle),
             Refusal::Malformed(_) => self.count(Metric::Refused),
-            // Counted as the fault it was.
-            Refusal::Undecided(_) => {}
+            // Counted as the fault it was; answers are counted where they are stopped.
+            Refusal::Undecided(_) | Refusal::Answer(_) => {}
         }
         let id = decision_id.as_deref().unwrap_or(self.trace.call_id.as_str());
         let reply = refusal.reply(shape, id);

@@ -220,7 +220,7 @@ impl World {
 
     fn take(&mut self, effect: Effect) {
         match effect {
-            Effect::Dispatch { token, body, timeout_ms } => {
+            Effect::Dispatch { token, body, timeout_ms, .. } => {
                 assert!(timeout_ms >= 1, "a timeout of 0 would be none at all");
                 assert_ne!(Some(token), self.token, "tokens are not reused");
                 self.questions.push(serde_json::from_slice(&body).unwrap());
@@ -242,7 +242,8 @@ impl World {
                 self.stripped.push(strip);
             }
             Effect::WantsText(wants) => self.wants_text = wants,
-            Effect::DecisionTook(_) => {}
+            Effect::DecisionTook(_) | Effect::InspectionTook(_) => {}
+            other => assert!(matches!(other, Effect::Count(_)), "nothing is inspected here: {other:?}"),
         }
     }
 
@@ -395,7 +396,8 @@ impl World {
     }
 
     pub(super) fn response_body(&mut self, slice: &[u8], end: bool) {
-        self.step(Event::ResponseBody { slice, end });
+        let then = if end { crate::Then::End } else { crate::Then::Turn };
+        self.step(Event::ResponseBody { slice, then });
     }
 
     pub(super) fn response_trailers(&mut self) {
