@@ -39,6 +39,9 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(gate.limits.max_body_bytes, 26_214_400);
     assert_eq!(gate.body_timeout_us, 300_000_000);
     assert_eq!(gate.decision_timeout_us, 5_000_000);
+    let answers = (1_048_576, 16_777_216, 26_214_400);
+    let AnswerLimits { max_tool_call_bytes, max_held_bytes, max_held_answer_bytes } = gate.answers;
+    assert_eq!((max_tool_call_bytes, max_held_bytes, max_held_answer_bytes), answers);
 }
 
 #[test]

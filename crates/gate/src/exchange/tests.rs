@@ -1,3 +1,5 @@
+mod answers;
+mod host;
 mod life;
 mod orders;
 mod world;

@@ -1,7 +1,9 @@
 //! A host for one exchange, that checks at each step what must hold at every step.
 
 use super::super::*;
+use super::host::{End, Headers, Host, Place};
 use crate::config::{Config, Gate};
+use crate::effect::AnswerFlow;
 use crate::event::{CalloutFailure, CalloutReply, Origin, ResponseHead, StreamEnd, Token};
 use crate::refusal::LocalReply;
 
@@ -60,6 +62,8 @@ pub(super) enum Answer {
     /// For so many seconds.
     Hold(u32),
     WrongCall,
+    /// Of a question about an answer; elsewhere an `allow`.
+    WrongNumber,
     NoDecisionId,
     UnknownVerdict,
     Garbage,
@@ -86,7 +90,14 @@ impl Answer {
         Self::Reset,
     ];
 
-    fn json(self, call_id: &str) -> String {
+    /// The answer to this question about an answer.
+    fn inspection(self, call_id: &str, number: &serde_json::Value) -> String {
+        let json = self.json(call_id, portcullis_protocol::Inspect::default());
+        let number = if self == Self::WrongNumber { &serde_json::Value::from(99) } else { number };
+        json.replacen('{', &format!("{{\"number\": {number}, "), 1)
+    }
+
+    fn json(self, call_id: &str, inspect: portcullis_protocol::Inspect) -> String {
         let hold;
         let verdict = match self {
             Self::Hold(seconds) => {
@@ -108,7 +119,12 @@ impl Answer {
         };
         match self {
             Self::Garbage => "{\"verdict\": \"allow\"".to_owned(),
-            _ => format!(r#"{{"call_id": "{call_id}", "decision_id": "{id}", {verdict}}}"#),
+            _ => {
+                let inspect = serde_json::to_string(&inspect).unwrap();
+                format!(
+                    r#"{{"call_id": "{call_id}", "decision_id": "{id}", {verdict}, "inspect": {inspect}}}"#
+                )
+            }
         }
     }
 }
@@ -130,16 +146,29 @@ pub(super) struct World {
     pub(super) counted: Vec<Metric>,
     pub(super) unaudited: usize,
     pub(super) added: Vec<(&'static str, String)>,
+    pub(super) removed: Vec<&'static str>,
     pub(super) stripped: Vec<crate::Strip>,
     pub(super) closed: bool,
     /// What the next answer's head says of its body.
     pub(super) answer: crate::AnswerHead<'static>,
     body_over: bool,
     answered_by_envoy: bool,
+    /// What an `allow` says of the answer.
+    pub(super) inspect: portcullis_protocol::Inspect,
+    /// Questions about the answer.
+    pub(super) inspections: Vec<serde_json::Value>,
+    /// Envoy's side of the answer.
+    pub(super) host: Host,
+    /// The largest piece of a body that the adapter reads at once.
+    pub(super) slice: usize,
     pub(super) started: bool,
     started_us: u64,
     /// What could lawfully lead to a permit in the step that runs.
     may_permit: bool,
+    /// Envoy is still to be told what to do.
+    mid_callback: bool,
+    /// From now on no callout can be sent.
+    pub(super) deaf: bool,
 }
 
 impl World {
@@ -161,14 +190,21 @@ impl World {
             counted: Vec::new(),
             unaudited: 0,
             added: Vec::new(),
+            removed: Vec::new(),
             stripped: Vec::new(),
             closed: false,
             answer: crate::AnswerHead::default(),
             body_over: false,
             answered_by_envoy: false,
+            inspect: portcullis_protocol::Inspect::default(),
+            inspections: Vec::new(),
+            host: Host::default(),
+            slice: 65_536,
             started: false,
             started_us: now.monotonic_us,
             may_permit: false,
+            mid_callback: false,
+            deaf: false,
         }
     }
 
@@ -211,19 +247,37 @@ impl World {
         let around = Surroundings { gate: &gate, now: self.now, wants_text: self.wants_text };
         let (exchange, effects) = exchange.step(event, around);
         assert!(!self.closed || effects.is_empty(), "after the end nothing is wanted: {effects:?}");
-        for effect in effects {
+        let last = effects.len().saturating_sub(1);
+        let mut unsent = None;
+        for (position, effect) in effects.into_iter().enumerate() {
+            if let Effect::Dispatch { token, .. } = &effect {
+                assert_eq!(position, last, "a callout may fail at once: nothing may come after it");
+                unsent = Some(*token).filter(|_| self.deaf);
+            }
             self.take(effect);
         }
         self.exchange = Some(exchange);
-        self.check();
+        match unsent {
+            // The adapter tells it before the callback is over.
+            Some(token) => {
+                self.token = None;
+                self.step(Event::CalloutDone { token, result: Err(CalloutFailure::NotSent) });
+            }
+            None => self.check(),
+        }
     }
 
     fn take(&mut self, effect: Effect) {
         match effect {
-            Effect::Dispatch { token, body, timeout_ms, .. } => {
+            Effect::Dispatch { path, token, body, timeout_ms } => {
                 assert!(timeout_ms >= 1, "a timeout of 0 would be none at all");
                 assert_ne!(Some(token), self.token, "tokens are not reused");
-                self.questions.push(serde_json::from_slice(&body).unwrap());
+                let question = serde_json::from_slice(&body).unwrap();
+                if path == "/v1/inspections" {
+                    self.inspections.push(question);
+                } else {
+                    self.questions.push(question);
+                }
                 self.timeouts.push(timeout_ms);
                 self.token = Some(token);
             }
@@ -232,7 +286,13 @@ impl World {
                 assert!(!self.is_malformed(), "a malformed call got out");
                 self.resumed += 1;
             }
-            Effect::Reply(reply) => self.replies.push(reply),
+            Effect::Reply(reply) => {
+                if self.resumed == 1 {
+                    assert_ne!(self.host.headers, Headers::Out, "a second answer");
+                    self.host.end = End::Replaced;
+                }
+                self.replies.push(reply);
+            }
             Effect::Report(outcome) => self.reports.push(*outcome),
             Effect::Count(metric) => self.counted.push(metric),
             Effect::Unaudited => self.unaudited += 1,
@@ -243,7 +303,11 @@ impl World {
             }
             Effect::WantsText(wants) => self.wants_text = wants,
             Effect::DecisionTook(_) | Effect::InspectionTook(_) => {}
-            other => assert!(matches!(other, Effect::Count(_)), "nothing is inspected here: {other:?}"),
+            Effect::RemoveResponseHeader(name) => self.removed.push(name),
+            Effect::Release(bytes) => self.host.release(bytes),
+            Effect::Hide => self.host.hide(),
+            Effect::ResumeAnswer => self.host.resume(),
+            Effect::Abort => self.host.end = End::Reset,
         }
     }
 
@@ -251,7 +315,8 @@ impl World {
     fn check(&self) {
         assert!(self.replies.len() <= 1, "one reply at most");
         assert!(self.resumed <= 1, "one resume at most");
-        assert!(self.replies.is_empty() || self.resumed == 0, "never both");
+        let replaced = self.host.end == End::Replaced;
+        assert!(self.replies.is_empty() || self.resumed == 0 || replaced, "never both");
         assert!(self.reports.len() <= 1, "one outcome at most");
         assert!(self.questions.len() <= 3, "one question, once more with text, once more for an approval");
         assert!(self.stripped.len() <= self.resumed);
@@ -265,7 +330,20 @@ impl World {
             && !self.answered_by_envoy
             && self.resumed == 0
             && self.replies.is_empty();
-        match self.held() {
+        if let Some(held) = self.held().filter(|_| self.resumed == 1) {
+            assert!(self.exchange.as_ref().unwrap().holds_answer() && !self.closed);
+            let longest = self.now.monotonic_us + self.gate.decision_timeout_us;
+            assert!(held.deadline_us <= longest.max(self.started_us + 50_000_000), "a hold without an end");
+            assert_eq!(Some(held.owner), self.token.map(Owner::Callout), "nobody answers this callout");
+        }
+        if self.host.place == Place::Holds && self.host.end == End::Open && !self.closed && !self.mid_callback
+        {
+            assert!(
+                self.held().is_some() || !self.host.upstream_over,
+                "an answer is held, and nobody ends it"
+            );
+        }
+        match self.held().filter(|_| self.resumed == 0) {
             Some(held) => {
                 assert!(waits, "a hold of a call that is settled");
                 let mut longest =
@@ -340,7 +418,11 @@ impl World {
     }
 
     fn answer_to(&mut self, token: Token, answer: Answer, expected: bool) {
-        let json = answer.json(self.call_id.as_str());
+        let number = self.inspections.last().map(|question| question["number"].clone());
+        let json = match number {
+            Some(number) => answer.inspection(self.call_id.as_str(), &number),
+            None => answer.json(self.call_id.as_str(), self.inspect),
+        };
         let status = if answer == Answer::Status500 { 500 } else { 200 };
         let result = match answer {
             Answer::NotSent => Err(CalloutFailure::NotSent),
@@ -349,7 +431,8 @@ impl World {
         };
         let fails_open = self.fails_open();
         let verdict = matches!(answer, Answer::Deny | Answer::Throttle | Answer::Pending);
-        self.may_permit = expected && (answer == Answer::Allow || fails_open && !verdict);
+        let allow = matches!(answer, Answer::Allow | Answer::WrongNumber);
+        self.may_permit = expected && self.resumed == 0 && (allow || fails_open && !verdict);
         self.step(Event::CalloutDone { token, result });
         self.may_permit = false;
     }
@@ -393,15 +476,69 @@ impl World {
         };
         self.answered_by_envoy = self.resumed == 0 && self.replies.is_empty();
         self.step(Event::ResponseHeaders(head));
+        if self.resumed == 1 && self.host.end == End::Open {
+            let holds = self.answer_flow() == AnswerFlow::Hold;
+            self.host.headers = if holds { Headers::Held } else { Headers::Out };
+            self.host.upstream_over = end;
+            assert!(!(holds && end), "there is nothing to inspect");
+        }
+    }
+
+    fn answer_flow(&self) -> AnswerFlow {
+        self.exchange.as_ref().unwrap().answer_flow()
     }
 
     pub(super) fn response_body(&mut self, slice: &[u8], end: bool) {
-        let then = if end { crate::Then::End } else { crate::Then::Turn };
-        self.step(Event::ResponseBody { slice, then });
+        // Of an answer that is not the upstream's, or is over, nothing is modelled.
+        if self.host.headers == Headers::None || self.host.upstream_over || self.host.end != End::Open {
+            let then = if end { crate::Then::End } else { crate::Then::Turn };
+            return self.step(Event::ResponseBody { slice, then });
+        }
+        let unread = self.host.hands_over(slice, end);
+        let mut slices = unread.chunks(self.slice).peekable();
+        loop {
+            let slice = slices.next().unwrap_or_default();
+            let then = match (slices.peek(), end) {
+                (Some(_), _) => crate::Then::More,
+                (None, false) => crate::Then::Turn,
+                (None, true) => crate::Then::End,
+            };
+            self.mid_callback = true;
+            self.step(Event::ResponseBody { slice, then });
+            self.mid_callback = false;
+            if then != crate::Then::More {
+                break;
+            }
+        }
+        self.returns();
+    }
+
+    fn returns(&mut self) {
+        let keeps = self.exchange.as_ref().unwrap().keeps_answer();
+        self.host.returns(self.answer_flow() == AnswerFlow::Hold, keeps);
+        self.check();
     }
 
     pub(super) fn response_trailers(&mut self) {
+        let modelled =
+            self.host.headers != Headers::None && !self.host.upstream_over && self.host.end == End::Open;
+        if !modelled {
+            return self.step(Event::ResponseTrailers);
+        }
+        self.host.upstream_over = true;
+        let held = self.host.place == Place::Holds;
+        self.mid_callback = true;
+        if held {
+            // While it holds, bytes may be replaced in this callback, too; its return value lets them go on.
+            self.host.place = Place::HandsOver;
+        }
         self.step(Event::ResponseTrailers);
+        self.mid_callback = false;
+        if held || self.answer_flow() == AnswerFlow::Hold {
+            self.returns();
+        } else if self.host.end == End::Open {
+            self.host.end = End::Complete;
+        }
     }
 
     pub(super) fn close(&mut self, details: &'static str, flags: u64) {
