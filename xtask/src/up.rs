@@ -141,6 +141,7 @@ fn start(
 
     let control_plane =
         programs::control_plane(&ready.portcullis, folders, bundle, arguments.ports, &admin_token)?;
+    let guard_url = format!("http://{}", control_plane.data);
     processes.0.push(control_plane.process);
 
     certificates(&ready.portcullis, folders, &arguments.regions)?;
@@ -167,6 +168,7 @@ fn start(
         gateway_url: url("gateway"),
         sandbox_url,
         portcullis_url: format!("http://{}", control_plane.admin),
+        guard_url,
         admin_token,
         ca: folders.certs().join("ca.pem"),
         ca_bundle: folders.certs().join("bundle.pem"),

@@ -35,6 +35,8 @@ pub(crate) struct Environment {
     pub(crate) gateway_url: Option<String>,
     pub(crate) sandbox_url: Option<String>,
     pub(crate) portcullis_url: String,
+    /// Where agents ask about their tool calls.
+    pub(crate) guard_url: String,
     pub(crate) admin_token: String,
     /// The gate's CA alone, and with whatever else the application must trust.
     pub(crate) ca: PathBuf,
@@ -79,6 +81,7 @@ impl Environment {
         }
         export("PORTCULLIS_URL", &self.portcullis_url);
         export("PORTCULLIS_ADMIN_TOKEN", &self.admin_token);
+        export("PORTCULLIS_GUARD_URL", &self.guard_url);
         export("PORTCULLIS_BUNDLE", &self.bundle.to_string_lossy());
         export("PORTCULLIS_PYTHON", &self.python.to_string_lossy());
         let optional = [
@@ -129,6 +132,7 @@ mod tests {
             gateway_url: Some("http://127.0.0.1:10000".into()),
             sandbox_url: Some("http://127.0.0.1:7".into()),
             portcullis_url: "http://127.0.0.1:8180".into(),
+            guard_url: "http://127.0.0.1:8181".into(),
             admin_token: "pcl_admin_x".into(),
             ca: "/a b/ca.pem".into(),
             ca_bundle: "/a b/bundle.pem".into(),

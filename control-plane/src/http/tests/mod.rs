@@ -4,6 +4,7 @@ mod admin;
 mod approvals;
 mod bundles;
 mod data;
+mod guard;
 mod history;
 mod inspections;
 mod keys;
