@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "tests: an index that is not there is a failed test")]
 
 mod adversary;
+mod agents;
 mod application;
 mod approvals;
 mod bad_body;
