@@ -14,6 +14,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+#[path = "process/agents.rs"]
+mod agents;
 #[path = "process/approvals.rs"]
 mod approvals;
 

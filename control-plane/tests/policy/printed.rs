@@ -27,16 +27,25 @@ const CASES: &[(&str, &str, &str)] = &[
     ("diff-json", "diff --tests --output json testdata/cli/bundles/team testdata/cli/bundles/next", ""),
     ("diff-same", "diff testdata/cli/bundles/team testdata/cli/bundles/team", ""),
     ("schema-nothing", "schema", ""),
+    ("keys-create-help", "keys create --help", ""),
+    ("keys-agent-without-tools", "keys create --data-dir DIR --kind agent --name a --agent AGENT12345", ""),
+    ("keys-agent-bad-glob", "keys create --data-dir DIR --kind agent --name a --agent AGENT12345 --tools {a,b}", ""),
+    ("keys-agent-bad-time", "keys create --data-dir DIR --kind agent --name a --agent A --tools * --expires soon", ""),
+    ("keys-list-nothing", "keys list --data-dir DIR", ""),
 ];
 
 #[test]
 fn every_command_prints_what_is_expected() {
     let directory = repository().join("testdata/cli/expected");
     let mut differ = Vec::new();
+    let data = tempfile::tempdir().unwrap();
     for (name, args, input) in CASES {
         let mut args: Vec<&str> = args.split(' ').collect();
-        args.insert(0, "policy");
-        let mut child = portcullis(&args)
+        if !name.starts_with("keys-") {
+            args.insert(0, "policy");
+        }
+        let typed = args.iter().map(|arg| if *arg == "DIR" { data.path().to_str().unwrap() } else { arg });
+        let mut child = portcullis(&typed.collect::<Vec<_>>())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
