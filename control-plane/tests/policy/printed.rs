@@ -29,8 +29,16 @@ const CASES: &[(&str, &str, &str)] = &[
     ("schema-nothing", "schema", ""),
     ("keys-create-help", "keys create --help", ""),
     ("keys-agent-without-tools", "keys create --data-dir DIR --kind agent --name a --agent AGENT12345", ""),
-    ("keys-agent-bad-glob", "keys create --data-dir DIR --kind agent --name a --agent AGENT12345 --tools {a,b}", ""),
-    ("keys-agent-bad-time", "keys create --data-dir DIR --kind agent --name a --agent A --tools * --expires soon", ""),
+    (
+        "keys-agent-bad-glob",
+        "keys create --data-dir DIR --kind agent --name a --agent AGENT12345 --tools {a,b}",
+        "",
+    ),
+    (
+        "keys-agent-bad-time",
+        "keys create --data-dir DIR --kind agent --name a --agent A --tools * --expires soon",
+        "",
+    ),
     ("keys-list-nothing", "keys list --data-dir DIR", ""),
 ];
 

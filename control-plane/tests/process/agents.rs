@@ -7,7 +7,16 @@ fn agents_have_a_listener_of_their_own_where_it_is_wanted() {
     let (dir, data, bundle) = dirs();
     let made = run(portcullis(&["keys", "create", "--kind", "agent", "--name", "payments", "--data-dir"])
         .arg(&data)
-        .args(["--agent", "AGENT12345", "--tools", "get_*,GET /accounts/*", "--expires", "12h", "--tenant", "emea"]));
+        .args([
+            "--agent",
+            "AGENT12345",
+            "--tools",
+            "get_*,GET /accounts/*",
+            "--expires",
+            "12h",
+            "--tenant",
+            "emea",
+        ]));
     let told = String::from_utf8_lossy(&made.stderr).into_owned();
     assert!(told.contains("and is good until 20"), "{told}");
     let token = stdout(&made).trim().to_owned();
@@ -28,8 +37,7 @@ fn agents_have_a_listener_of_their_own_where_it_is_wanted() {
     let ask = |base: &str, tool: &str| {
         let request = server.agent.post(format!("{base}/v1/guard"));
         let body = json!({"tool": tool, "context": {"tenant": "emea"}});
-        let mut answer =
-            request.header("authorization", format!("Bearer {token}")).send_json(&body).unwrap();
+        let mut answer = request.header("authorization", format!("Bearer {token}")).send_json(&body).unwrap();
         (answer.status().as_u16(), answer.body_mut().read_json::<Value>().unwrap()["decision"].clone())
     };
     for base in [&agents, &server.data] {
