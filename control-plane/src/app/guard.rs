@@ -2,7 +2,7 @@
 //! himself, and within what his token covers.
 
 use super::call::Rest;
-use super::tool::{ToolAnswer, ToolQuestion};
+use super::tool::{ToolAnswer, ToolQuestion, names};
 use super::{App, Fault};
 use crate::clock;
 use crate::tokens::{AgentScope, Caller};
@@ -166,18 +166,6 @@ fn out_of_scope(scope: &AgentScope, question: &GuardQuestion) -> Option<String> 
     let names = names(&question.tool);
     (!scope.tools.select(&names))
         .then(|| format!("the token does not cover the tool `{}`", names.first().map_or("", String::as_str)))
-}
-
-/// Every form of a tool's name, the canonical one first.
-fn names(call: &ProposedCall) -> Vec<String> {
-    let first = match &call.method {
-        Some(method) => format!("{method} {}", call.name),
-        None => call.name.clone(),
-    };
-    let grouped =
-        call.group.iter().flat_map(|group| [format!("{group}/{first}"), format!("{group}::{first}")]);
-    let grouped: Vec<_> = grouped.collect();
-    std::iter::once(first).chain(grouped).collect()
 }
 
 /// The holder of an agent's token is that agent: its token is checked here. With another token the caller may speak for any

@@ -2,6 +2,8 @@
 
 mod read;
 
+pub(super) use read::names;
+
 use super::call::{Found, Rest};
 use super::decide::{Asked, Identified};
 use super::{App, Fault};

@@ -12,7 +12,7 @@ const MAX_DEPTH: u32 = 128;
 
 /// Every form of the tool's name, the canonical one first: a function by itself, and by its group; an API operation with its
 /// method, and by its group.
-pub(super) fn names(proposed: &ProposedCall) -> Vec<String> {
+pub(in crate::app) fn names(proposed: &ProposedCall) -> Vec<String> {
     let name = match proposed.method.as_deref().filter(|method| !method.is_empty()) {
         Some(method) => format!("{} {}", method.to_uppercase(), proposed.name),
         None => proposed.name.clone(),
