@@ -1,6 +1,7 @@
 //! What every form has in common: pieces are read, and found.
 
 use super::calls::{Calls, Outcome};
+use super::heard::Heard;
 use super::places::Place;
 use super::reading::{Reader, Texts};
 use super::said::Said;
@@ -18,6 +19,7 @@ pub(super) struct Intake {
     limits: SieveLimits,
     reader: Reader,
     calls: Calls,
+    heard: Heard,
     /// Texts that may be calls: of each answer to the same question one.
     written: Vec<Written>,
     /// What was found since such a text began.
@@ -31,6 +33,7 @@ impl Intake {
             limits,
             reader: Reader::new(limits),
             calls: Calls::new(limits),
+            heard: Heard::default(),
             written: Vec::new(),
             waiting: Vec::new(),
             flawed: false,
@@ -86,7 +89,8 @@ impl Intake {
             Err(Flaw::TooManyNames) => Err(AnswerFlaw::TooLong),
             Err(_) => Err(AnswerFlaw::Unreadable),
             Ok(said) => {
-                if self.limits.text && !said.text.is_empty() {
+                self.heard.sift(said);
+                if !said.text.is_empty() {
                     out.found.push(Found::Text(text(&mut said.text)));
                 }
                 let taken = self.calls.take(said, &mut out);

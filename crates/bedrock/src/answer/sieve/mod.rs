@@ -7,6 +7,7 @@ mod calls;
 mod compact;
 mod events;
 mod forms;
+mod heard;
 mod intake;
 mod last_words;
 mod places;
@@ -54,7 +55,7 @@ pub enum AnswerForm {
 /// Something found, in the order in which it stands in the answer. What a piece says comes before its [`Found::Piece`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Text of the piece that follows.
+    /// Text of the piece that follows: what it says for the first time.
     Text(String),
     /// A tool call is complete: nothing that belongs to it comes later, but for repetitions. `key` names it among the calls of
     /// this answer. A call whose arguments are too long is found as soon as they are.
@@ -72,8 +73,8 @@ pub enum Found {
         /// that were complete before: `response.completed` repeats them all.
         calls: Vec<u32>,
     },
-    /// The next `len` bytes of the answer: a piece longer than [`SieveLimits::max_piece`] that says nothing and is not read (a
-    /// file of an agent). The [`Found::Piece`] that ends it has only the rest of its length. No words of somebody else may come
+    /// The next `len` bytes of the answer: a long piece that says nothing and is not read (a file of an agent): one of more than
+    /// 64 KiB, or than [`SieveLimits::max_piece`]. The [`Found::Piece`] that ends it has only the rest of its length. No words of somebody else may come
     /// between a part and that piece. How such a piece is cut into parts depends on how the answer arrives.
     Part {
         /// Its length in bytes.

@@ -246,13 +246,6 @@ impl Reading {
         }
     }
 
-    /// Texts of one document are told apart by a line feed.
-    fn begin_text(&mut self) {
-        if !self.said.text.is_empty() {
-            self.said.text.push(b'\n');
-        }
-    }
-
     /// A text that may be a call: they are counted.
     fn begin_written(&mut self) -> Result<(), Flaw> {
         let number = self.said.written.len();
@@ -379,7 +372,10 @@ impl Reading {
         match said.delta.take() {
             Some(delta) if is_call_delta(&said.kind) => said.fragment = Some(delta),
             Some(delta) if limits.text && delta.over => return Err(Flaw::IdentifierTooLong),
-            Some(delta) if limits.text => said.text.extend_from_slice(&delta.bytes),
+            Some(delta) if limits.text => {
+                said.begin_text();
+                said.text.extend_from_slice(&delta.bytes);
+            }
             _ => {}
         }
         Ok(())
@@ -488,10 +484,10 @@ impl Sink for Reading {
                 self.kept.clear();
                 self.verbatim = true;
             }
-            Leaf::Text => self.begin_text(),
+            Leaf::Text => self.said.begin_text(),
             Leaf::Written => {
                 if self.limits.text {
-                    self.begin_text();
+                    self.said.begin_text();
                 }
                 self.begin_written()?;
             }

@@ -60,6 +60,8 @@ pub(super) struct Said {
     pub(super) calls: Vec<Draft>,
     /// Text of a model.
     pub(super) text: Vec<u8>,
+    /// Where in it each text begins.
+    pub(super) texts: Vec<usize>,
     /// Texts that may be calls.
     pub(super) written: Vec<Vec<u8>>,
     /// Bytes of arguments in `calls`.
@@ -77,8 +79,17 @@ impl Said {
         self.finished.clear();
         self.calls.clear();
         self.text.clear();
+        self.texts.clear();
         self.written.clear();
         self.held = 0;
+    }
+
+    /// Another text begins. Texts of one document are told apart by a line feed.
+    pub(super) fn begin_text(&mut self) {
+        if !self.text.is_empty() {
+            self.text.push(b'\n');
+        }
+        self.texts.push(self.text.len());
     }
 
     /// Adds a call, unless its type says that it is none.

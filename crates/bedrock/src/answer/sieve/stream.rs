@@ -9,6 +9,8 @@ use crate::answer::frames::{FrameHead, FrameSink, Frames};
 /// A prelude and a message's checksum.
 const OVERHEAD: usize = 16;
 const CHECKSUM: usize = 4;
+/// Longest frame that is told whole although it is not read: a longer one need not be kept until its end.
+const MAX_WAIT: usize = 65_536;
 
 /// An event stream.
 #[derive(Debug)]
@@ -95,7 +97,7 @@ impl FrameSink for Cut<'_> {
                 self.intake.begin(root);
                 Frame::Document(length)
             }
-            None if length > self.intake.max_piece() => {
+            None if length > self.intake.max_piece().min(MAX_WAIT) => {
                 self.intake.part(length.saturating_sub(CHECKSUM).saturating_sub(head.payload), self.found);
                 Frame::Parts
             }
