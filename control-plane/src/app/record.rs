@@ -36,9 +36,7 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
         delegation,
         call_id,
         decided_at_ms: 0,
-        correlation_id: correlation
-            .or_else(|| call.agent.session.clone())
-            .or_else(|| sdk.invocation_id.clone()),
+        correlation_id: correlation.or_else(|| call.agent.session.clone()),
         gate,
         entrance: call.entrance,
         principal: principal(call.principal),

@@ -150,10 +150,41 @@ fn refused(response: &mut ureq::http::Response<ureq::Body>) -> anyhow::Error {
     }
 }
 
+/// Any text as a path segment: all but letters, digits, `-`, `_`, `.` and `~` escaped.
+pub(super) fn escaped(text: &str) -> anyhow::Result<String> {
+    // Dots alone are no name but a direction.
+    if text.bytes().all(|b| b == b'.') {
+        bail!("`{text}` is no id");
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+    Ok(text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect())
+}
+
 /// A path segment may be what a user typed.
 pub(super) fn segment(text: &str) -> anyhow::Result<&str> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         bail!("`{text}` is no id; ids have letters, digits, `-` and `_` only");
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_id_is_one_segment() {
+        for (text, expected) in [
+            ("019a-b_c.d~", Some("019a-b_c.d~")),
+            ("call#1", Some("call%231")),
+            ("a/../b?c=d e%", Some("a%2F..%2Fb%3Fc%3Dd%20e%25")),
+            ("é", Some("%C3%A9")),
+            ("", None),
+            ("..", None),
+        ] {
+            let found = escaped(text).ok();
+            println!("{text} -> {found:?}");
+            assert_eq!(found.as_deref(), expected);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod admin;
 mod approvals;
 mod auth;
 mod bundles;
+mod correlations;
 mod data;
 mod guard;
 mod health;
@@ -20,12 +21,13 @@ mod view;
 
 pub use approvals::{ApprovalView, ApprovalsPage, GrantList, GrantView};
 pub use bundles::{BundleList, FileView, UploadView, VersionDetail, VersionView};
+pub use correlations::{CorrelationView, StepKind, StepView, TotalsView};
 pub use limits::LimitsPage;
 pub use listen::{Address, Listener, serve};
 pub use openapi::document as openapi_document;
 pub use problem::{DiagnosticView, Problem};
 pub use time::{parse as parse_time, show as show_time};
-pub use view::{DecisionView, DecisionsPage};
+pub use view::{Cost, DecisionView, DecisionsPage};
 
 use crate::app::App;
 use axum::Router;
@@ -70,6 +72,7 @@ pub fn admin_api(app: Arc<App>) -> Router {
         .route("/v1/decisions/export", get(reports::export))
         .route("/v1/decisions/{id}", get(admin::decision))
         .route("/v1/decisions/{id}/explain", get(reports::explain))
+        .route("/v1/correlations/{id}", get(correlations::correlation))
         .route("/v1/shadow-report", get(reports::shadow_report))
         .route("/v1/events", get(admin::events))
         .merge(bundles::router())

@@ -23,6 +23,7 @@ use utoipa::{Modify, OpenApi};
         super::admin::decisions,
         super::admin::decision,
         super::admin::events,
+        super::correlations::correlation,
         super::bundles::list,
         super::bundles::upload,
         super::bundles::validate,

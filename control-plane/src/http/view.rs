@@ -48,7 +48,20 @@ pub struct Cost {
     pub amount: String,
 }
 
-fn cost(record: &DecisionRecord, outcome: &OutcomeRecord) -> Option<Cost> {
+impl Cost {
+    /// An amount in billionths of the currency.
+    pub(super) fn new(currency: String, nanos: u64) -> Self {
+        Cost { currency, amount: crate::app::decimal(nanos) }
+    }
+}
+
+/// What a call cost.
+pub(super) fn cost(record: &DecisionRecord, outcome: &OutcomeRecord) -> Option<Cost> {
+    nanos(record, outcome).map(|(currency, nanos)| Cost::new(currency, nanos))
+}
+
+/// The same in billionths of the currency.
+pub(super) fn nanos(record: &DecisionRecord, outcome: &OutcomeRecord) -> Option<(String, u64)> {
     let price = record.charges.iter().find_map(|charge| charge.price.as_ref())?;
     let used = outcome.usage.filter(|_| outcome.status.is_none_or(|status| status < 400))?;
     let usage = portcullis_policy::Usage {
@@ -65,7 +78,7 @@ fn cost(record: &DecisionRecord, outcome: &OutcomeRecord) -> Option<Cost> {
         cache_write: price.cache_write,
     };
     let nanos = portcullis_policy::Measure::Cost.amount(&usage, Some(per_token));
-    Some(Cost { currency: price.currency.clone(), amount: crate::app::decimal(nanos) })
+    Some((price.currency.clone(), nanos))
 }
 
 /// A page of decisions.

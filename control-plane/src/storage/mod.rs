@@ -14,6 +14,7 @@ mod query;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use approvals::{
     ApprovalChange, ApprovalQuery, Approvals, Attempt, Delivery, StoredApproval, Subscription,
@@ -25,6 +26,7 @@ pub use id::{Seq, Sequence};
 pub use live::Live;
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 pub use sqlite::{Records, SqliteOptions, SqliteStore};
+pub use trace::{Trace, TraceQuery};
 
 use portcullis_audit::{DecisionRecord, OutcomeRecord, Verdict};
 use portcullis_limits::Snapshot;
@@ -239,6 +241,10 @@ pub trait Store: Approvals + Send + Sync + std::fmt::Debug {
 
     /// Finds one decision by its id.
     fn decision(&self, decision_id: String) -> Pending<'_, Option<StoredDecision>>;
+
+    /// All that belongs to one tool-use loop or session: what shares ids with the decision that the id names, of the same
+    /// principal. `None` when nothing is known of the id.
+    fn trace(&self, query: TraceQuery) -> Pending<'_, Option<Trace>>;
 
     /// The newest events, at most `limit`, newest first; `before` continues.
     fn events(&self, before: Option<u64>, limit: u32) -> Pending<'_, Vec<StoredEvent>>;

@@ -22,7 +22,9 @@ pub struct DecisionRecord {
     pub call_id: String,
     /// Unix time in milliseconds. Given by the store.
     pub decided_at_ms: u64,
-    /// What the calls of one tool-use loop or agent session share: the session, else the SDK's invocation id.
+    /// What the calls of one tool-use loop or agent session share: the session; else what a tool result leads to that the
+    /// request sends back; else that of the attempt before; else its own decision id. Given by the store. An answer that
+    /// is reported late may leave a loop with two of them: whoever reads a loop follows the ids of its tool calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
     /// The gate that asked.
@@ -527,6 +529,7 @@ impl DecisionRecord {
         DecisionRecord {
             decision_id: String::new(),
             decided_at_ms: 0,
+            correlation_id: None,
             principal: Principal::default(),
             policy: PolicyTrace::default(),
             route: None,

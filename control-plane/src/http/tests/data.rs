@@ -14,7 +14,7 @@ async fn an_allowed_call_is_on_record_when_it_is_answered() {
     assert_eq!(shown["state"], "pending");
     assert_eq!(shown["action_type"], "model_invoked");
     assert_eq!(shown["policy"]["bundle"], "test");
-    assert_eq!(shown["correlation_id"], "5f1b7a2e-6a0c-4b0e-8a44-0d7e64a1f0f3");
+    assert_eq!(shown["correlation_id"], answer["decision_id"], "it is the first of its loop");
     assert_eq!(shown["request"]["sha256"], testdata("question.json")["body"]["sha256"]);
     assert_eq!(shown["model"], testdata("question.json")["model"]);
     assert_eq!(shown["assurance"], "claimed");

@@ -3,6 +3,7 @@
 mod admin;
 mod approvals;
 mod bundles;
+mod correlations;
 mod data;
 mod guard;
 mod history;

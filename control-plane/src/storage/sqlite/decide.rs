@@ -1,6 +1,7 @@
 //! Writing one decision, with what is held for it and what becomes of its approval.
 
 use super::approvals::Ledger;
+use super::links;
 use super::statements::{self, Row};
 use super::writer::{Books, Failed, Task};
 use crate::storage::live::{Changes, Live};
@@ -62,6 +63,7 @@ impl Task for Decide {
             && !committed.repeated
             && let Some(outcome) = statements::outcome(conn, self.row.call_id())?
         {
+            links::write_outcome(conn, &outcome)?;
             self.books.told(&outcome);
         }
         self.committed = Some(committed);
@@ -73,14 +75,19 @@ impl Task for Decide {
     }
 
     fn answer(self: Box<Self>, result: Result<(), StoreError>) {
-        let Decide { held, approving, committed, changes, reply, .. } = *self;
+        let Decide { row, held, approving, committed, changes, reply, .. } = *self;
         if let (Ok(()), Some(approving)) = (&result, approving) {
             approving.live.apply(changes);
         }
         let result = result.and_then(|()| committed.unwrap_or(Err(StoreError::Closed)));
         // Before the answer: whoever has it may rely on it.
         match &result {
-            Ok(committed) => held.into_iter().for_each(|held| held.recorded(committed)),
+            Ok(committed) => {
+                if !committed.repeated {
+                    row.stands();
+                }
+                held.into_iter().for_each(|held| held.recorded(committed));
+            }
             Err(_) => drop(held),
         }
         let _ = reply.send(result);

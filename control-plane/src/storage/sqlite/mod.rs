@@ -9,6 +9,7 @@
 //! ```
 
 mod approvals;
+mod attempts;
 mod bundles;
 mod change;
 mod checkpoint;
@@ -16,11 +17,13 @@ mod decide;
 mod deliveries;
 mod history;
 mod limits;
+mod links;
 mod lock;
 mod read;
 mod scan;
 mod schema;
 mod statements;
+mod trace;
 mod writer;
 
 use super::error::{OpenError, StoreError};
@@ -29,11 +32,12 @@ use super::query::{Page, Query, RecordPage, RecordQuery, StoredDecision, StoredE
 use super::{
     ApprovalQuery, Approvals, Attempt, Book, BundleAct, BundleChange, BundleVersion, Commit, Committed,
     Delivery, Event, LetOut, Live, Pending, Reaped, Store, StoredApproval, StoredAwsKey, StoredKeys,
-    StoredLimits, StoredSeen, StoredToken, Subscription,
+    StoredLimits, StoredSeen, StoredToken, Subscription, Trace, TraceQuery,
 };
 use crate::clock;
 use approvals::Ledger;
 use arc_swap::ArcSwap;
+use attempts::Attempts;
 use change::Change;
 use decide::{Approving, Decide};
 use lock::DirectoryLock;
@@ -111,6 +115,7 @@ pub struct SqliteStore {
     trouble: Trouble,
     capacity: usize,
     books: Books,
+    attempts: Attempts,
     writer: Option<std::thread::JoinHandle<()>>,
     _lock: DirectoryLock,
 }
@@ -164,6 +169,7 @@ impl SqliteStore {
             trouble,
             capacity,
             books,
+            attempts: Attempts::default(),
             writer: Some(writer),
             _lock: lock,
         })
@@ -262,7 +268,7 @@ impl Store for SqliteStore {
             let seq = entry.sequence.next(clock::unix_ms());
             record.decision_id = id::decision_id(seq, random).to_string();
             record.decided_at_ms = id::time_of(seq);
-            match Row::new(seq, record) {
+            match Row::new(seq, record, &self.attempts) {
                 Ok(row) => {
                     let approving = approval.map(|change| Approving {
                         change,
@@ -321,6 +327,10 @@ impl Store for SqliteStore {
 
     fn events(&self, before: Option<u64>, limit: u32) -> Pending<'_, Vec<StoredEvent>> {
         self.read(move |conn| read::events(conn, before, limit))
+    }
+
+    fn trace(&self, query: TraceQuery) -> Pending<'_, Option<Trace>> {
+        self.read(move |conn| trace::trace(conn, &query))
     }
 
     fn reap(&self, before_ms: u64, limit: u32) -> Pending<'_, Reaped> {

@@ -1,6 +1,8 @@
 //! What the writer executes. Each function runs inside the transaction of its group.
 
 use super::approvals::Ledger;
+use super::attempts::Attempts;
+use super::links::{self, Links};
 use super::writer::Failed;
 use crate::clock;
 use crate::storage::id::{self, Seq};
@@ -27,11 +29,18 @@ pub(super) struct Row {
     kind: DecisionKind,
     tool: Option<String>,
     committed: Committed,
+    links: Links,
+    /// The correlation, as far as it is known before the ids that the record quotes are looked up.
+    correlation: String,
+    /// The record, where looking them up may change it.
+    draft: Option<Box<DecisionRecord>>,
 }
 
 impl Row {
-    pub(super) fn new(seq: Seq, record: DecisionRecord) -> Result<Self, StoreError> {
+    pub(super) fn new(seq: Seq, mut record: DecisionRecord, attempts: &Attempts) -> Result<Self, StoreError> {
+        let links = Links::take(&mut record, attempts);
         let json = to_json(&record)?;
+        let draft = links.undecided().then(|| Box::new(record.clone()));
         let (model, model_base) = match record.model {
             Some(model) => (Some(model.id), model.base),
             None => (None, None),
@@ -55,6 +64,9 @@ impl Row {
                 seq,
                 repeated: false,
             },
+            links,
+            correlation: record.correlation_id.unwrap_or_default(),
+            draft,
         })
     }
 
@@ -62,7 +74,18 @@ impl Row {
         &self.call_id
     }
 
-    pub(super) fn insert(&self, conn: &Connection) -> Result<Committed, Failed> {
+    /// It is recorded, and was not before.
+    pub(super) fn stands(&self) {
+        let found = self.draft.as_ref().and_then(|draft| draft.correlation_id.as_deref());
+        self.links.recorded(found.unwrap_or(&self.correlation));
+    }
+
+    pub(super) fn insert(&mut self, conn: &Connection) -> Result<Committed, Failed> {
+        if let Some(draft) = &mut self.draft {
+            let found = self.links.correlation(conn, &self.principal, self.seq)?;
+            draft.correlation_id = Some(found.unwrap_or_else(|| self.correlation.clone()));
+            self.json = to_json(draft)?;
+        }
         let inserted = conn
             .prepare_cached(
                 "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, record, session,
@@ -82,13 +105,17 @@ impl Row {
                 self.kind.as_str(),
                 self.tool
             ])?;
-        if inserted == 1 { Ok(self.committed.clone()) } else { self.recorded(conn) }
+        if inserted == 0 {
+            return self.recorded(conn);
+        }
+        self.links.write(conn, &self.principal, self.seq)?;
+        Ok(self.committed.clone())
     }
 
     /// The same, together with a change of an approval. The same question asked again changes nothing; what the store does
     /// not allow any more leaves nothing behind.
     pub(super) fn insert_with(
-        &self,
+        &mut self,
         change: &ApprovalChange,
         ledger: &mut Ledger<'_>,
     ) -> Result<Result<Committed, StoreError>, Failed> {
@@ -133,6 +160,9 @@ pub(super) fn put_outcome(conn: &Connection, outcome: &OutcomeRecord) -> Result<
             signed(outcome.recorded_at_ms),
             to_json(outcome)?
         ])?;
+    if changed > 0 {
+        links::write_outcome(conn, outcome)?;
+    }
     Ok(u64::try_from(changed).unwrap_or(0))
 }
 

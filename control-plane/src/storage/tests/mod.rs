@@ -4,6 +4,7 @@ mod approvals;
 mod bundles;
 mod commits;
 mod faults;
+mod links;
 mod reading;
 
 use super::{OpenError, SqliteOptions, SqliteStore, Store};

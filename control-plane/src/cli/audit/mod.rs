@@ -1,9 +1,15 @@
 //! `portcullis audit`: what was decided, from the admin API.
 
+mod show;
+#[cfg(test)]
+mod tests;
+mod trace;
+
 use super::client::{Client, Server};
-use super::output::{Format, printable, printable_json, table};
+use super::output::{Format, counted, printable, printable_json, table};
 use crate::http::{DecisionView, DecisionsPage};
 use anyhow::Context;
+use portcullis_audit::DecisionKind;
 use std::io::{Write, stdout};
 
 /// The commands of `audit`.
@@ -13,6 +19,10 @@ pub enum Command {
     Tail(Tail),
     /// Find decisions, newest first
     Search(Search),
+    /// Show one decision and what became of it
+    Show(show::Show),
+    /// Show a tool-use loop or session as a timeline
+    Trace(trace::Trace),
 }
 
 /// Arguments of `audit tail`.
@@ -98,6 +108,8 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Tail(args) => tail(&args),
         Command::Search(args) => search(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Trace(args) => trace::run(&args),
     }
 }
 
@@ -154,18 +166,7 @@ fn search(args: &Search) -> anyhow::Result<()> {
             }
         }
         Format::Table => {
-            let heading = [
-                "TIME",
-                "VERDICT",
-                "OUTCOME",
-                "PRINCIPAL",
-                "ASSURANCE",
-                "OPERATION",
-                "MODEL",
-                "RULE",
-                "DECISION",
-            ];
-            table(&mut stdout().lock(), &heading, &found.iter().map(row).collect::<Vec<_>>())?;
+            table(&mut stdout().lock(), &HEADING, &found.iter().map(row).collect::<Vec<_>>())?;
         }
     }
     if cursor.is_some() {
@@ -178,19 +179,70 @@ fn page(client: &Client, query: &[(&str, String)]) -> anyhow::Result<DecisionsPa
     client.get("/v1/decisions", query)
 }
 
+const HEADING: [&str; 12] = [
+    "TIME",
+    "KIND",
+    "VERDICT",
+    "OUTCOME",
+    "PRINCIPAL",
+    "ASSURANCE",
+    "OPERATION",
+    "MODEL",
+    "TOOL",
+    "ANSWER",
+    "RULE",
+    "DECISION",
+];
+
 fn row(decision: &DecisionView) -> Vec<String> {
     let record = &decision.record;
     vec![
         decision.time.clone(),
+        record.kind.as_str().to_owned(),
         record.verdict.kind.as_str().to_owned(),
-        decision.state.as_str().to_owned(),
+        // What is found in an answer ends with its call.
+        if record.kind.is_call() { decision.state.as_str() } else { "" }.to_owned(),
         record.principal.name.clone(),
         decision.assurance.as_str().to_owned(),
         record.operation.clone(),
         record.model.as_ref().map(|model| model.id.clone()).unwrap_or_default(),
+        tools(decision),
+        answer(decision),
         record.policy.rule.clone().unwrap_or_else(|| "(default)".to_owned()),
         record.decision_id.clone(),
     ]
+}
+
+/// The tool that a decision is about; of a call, those that its answer proposes.
+fn tools(decision: &DecisionView) -> String {
+    if let Some(tool) = &decision.record.tool {
+        return tool.names.first().cloned().unwrap_or_default();
+    }
+    let answer = decision.outcome.as_ref().and_then(|outcome| outcome.answer.as_ref());
+    let proposed = answer.map(|answer| answer.tool_calls.as_slice()).unwrap_or_default();
+    proposed.iter().map(|call| call.name.as_str()).collect::<Vec<_>>().join(",")
+}
+
+/// Why the model stopped, what a guardrail did, which models answered where that is not the one that was called, and what
+/// was wrong with it.
+fn answer(decision: &DecisionView) -> String {
+    let Some(answer) = decision.outcome.as_ref().and_then(|outcome| outcome.answer.as_ref()) else {
+        return String::new();
+    };
+    let called = decision.record.model.as_ref().map(|model| model.id.as_str());
+    let others = answer.models.iter().filter(|model| Some(model.as_str()) != called);
+    let guardrail = answer.guardrail.as_ref().filter(|said| said.action != "none");
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(answer.stop_reason.clone());
+    parts.extend(guardrail.map(|said| format!("guardrail:{}", said.action)));
+    parts.extend(others.map(|model| format!("by:{model}")));
+    parts.extend(answer.flaw.clone());
+    parts.join(" ")
+}
+
+/// `1 byte`, `1,204 bytes`
+fn amount(number: u64, noun: &str) -> String {
+    counted(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
 /// One decision on one line; the columns of a stream cannot know what is coming.
@@ -198,17 +250,24 @@ fn print_line(decision: &DecisionView, format: Format) -> anyhow::Result<()> {
     let mut out = stdout().lock();
     match format {
         Format::Json => writeln!(out, "{}", printable_json(&serde_json::to_string(decision)?))?,
-        Format::Table => {
-            let record = &decision.record;
-            let model = record.model.as_ref().map(|model| model.id.as_str()).unwrap_or("-");
-            let rule = record.policy.rule.as_deref().unwrap_or("(default)");
-            let (kind, principal) = (record.verdict.kind.as_str(), &record.principal.name);
-            let line = format!(
-                "{}  {kind:<8}  {principal:<24}  {:<20}  {model}  {rule}",
-                decision.time, record.operation
-            );
-            writeln!(out, "{}", printable(&line))?;
-        }
+        Format::Table => writeln!(out, "{}", printable(&tail_line(decision)))?,
     }
     out.flush().context("cannot write")
+}
+
+fn tail_line(decision: &DecisionView) -> String {
+    let record = &decision.record;
+    let rule = record.policy.rule.as_deref().unwrap_or("(default)");
+    let (verdict, principal) = (record.verdict.kind.as_str(), &record.principal.name);
+    // A decision on an answer names what it is about; its operation is in the line of its call.
+    let (what, which) = match record.kind {
+        DecisionKind::Call => (
+            record.operation.as_str(),
+            record.model.as_ref().map(|model| model.id.clone()).unwrap_or_default(),
+        ),
+        DecisionKind::ToolCall => ("  tool call", tools(decision)),
+        DecisionKind::AnswerText => ("  answer text", String::new()),
+    };
+    let which = if which.is_empty() { "-" } else { &which };
+    format!("{}  {verdict:<8}  {principal:<24}  {what:<20}  {which}  {rule}", decision.time)
 }
