@@ -48,7 +48,13 @@ fn batch(call_ids: Vec<String>) -> OutcomeBatch {
         ..serde_json::from_str(text).unwrap()
     };
     let outcomes = call_ids.into_iter().map(outcome).collect();
-    OutcomeBatch { version: 1, gate: "g".to_owned(), outcomes, unaudited: 0, lost: 0 }
+    OutcomeBatch {
+        version: portcullis_protocol::VERSION,
+        gate: "g".to_owned(),
+        outcomes,
+        unaudited: 0,
+        lost: 0,
+    }
 }
 
 fn median(mut times: Vec<u128>) -> f64 {
@@ -108,6 +114,50 @@ async fn decisions_with_and_without_limits() {
             if round > 0 {
                 println!("{name:>6} {:>17.1} us {rate:>24.0} {both:>13.0}", median(times));
             }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "a measurement"]
+async fn decisions_in_loops() {
+    println!("results quoted  decide p50  with its outcome");
+    for _ in 0..2 {
+        let dir = directory();
+        let app = app(dir.path(), "").await;
+        // In turn, so that whatever else the machine does falls on all alike.
+        let cases = [None, Some(0), Some(1), Some(16)];
+        let mut times: Vec<(Vec<u128>, Vec<u128>)> = cases.iter().map(|_| Default::default()).collect();
+        for at in 0..2_000 {
+            for (case, times) in cases.iter().zip(&mut times) {
+                let mut question = question(format!("{case:?}-{at}"));
+                question.sdk.invocation_id = case.map(|_| format!("{case:?}-{at}"));
+                for quoted in 0..case.unwrap_or(0) {
+                    let id = Some(format!("tooluse-{case:?}-{}", at * 16 - quoted));
+                    question
+                        .body
+                        .results
+                        .push(portcullis_protocol::ToolResultFacts { id, ..Default::default() });
+                }
+                let mut batch = batch(vec![question.call_id.clone()]);
+                let proposed = (0..case.unwrap_or(0)).map(|n| portcullis_protocol::SeenCall {
+                    id: Some(format!("tooluse-{case:?}-{}", (at + 1) * 16 - n)),
+                    ..Default::default()
+                });
+                let tool_calls = proposed.collect();
+                let answer = portcullis_protocol::AnswerFacts { tool_calls, ..Default::default() };
+                batch.outcomes[0].answer = case.map(|_| Box::new(answer));
+                let start = Instant::now();
+                app.decide(question).await.unwrap();
+                times.0.push(start.elapsed().as_nanos());
+                let start = Instant::now();
+                app.take_outcomes(batch).await.unwrap();
+                times.1.push(start.elapsed().as_nanos());
+            }
+        }
+        for (case, (decided, told)) in cases.iter().zip(times) {
+            let name = case.map_or("no SDK".to_owned(), |n| n.to_string());
+            println!("{name:>14} {:>8.1} us {:>13.1} us", median(decided), median(told));
         }
     }
 }

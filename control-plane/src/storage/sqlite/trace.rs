@@ -214,7 +214,8 @@ impl<'a> Walk<'a> {
         }
         let side = |sql: &str| -> Result<Vec<Seq>, StoreError> {
             let mut statement = self.conn.prepare_cached(sql)?;
-            let rows = statement.query_map(params![session, self.principal, seq, PER_ID], |row| row.get(0))?;
+            let rows =
+                statement.query_map(params![session, self.principal, seq, PER_ID], |row| row.get(0))?;
             Ok(rows.collect::<Result<Vec<Seq>, _>>()?)
         };
         let named = side(
