@@ -12,8 +12,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use portcullis_approvals::Approval;
 use portcullis_audit::{
-    Assurance, DecisionKind, Guardrail, OutcomeRecord, OutcomeState, SeenCall, ToolCall, ToolResult, Usage,
-    VerdictKind,
+    AnswerText, Assurance, DecisionKind, Guardrail, OutcomeRecord, OutcomeState, SeenCall, ToolCall,
+    ToolResult, Usage, VerdictKind,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -131,6 +131,9 @@ pub struct StepView {
     /// The tool call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<ToolCall>,
+    /// The stretch of text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<AnswerText>,
     /// Tool results that the request sends back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<ToolResult>,
@@ -314,6 +317,7 @@ fn decided(stored: StoredDecision) -> StepView {
         session: record.agent.and_then(|agent| agent.session),
         model: record.model.map(|model| model.id),
         tool: record.tool,
+        text: record.text,
         // What was found in an answer repeats its request; that is shown once.
         results: if kind == StepKind::Call { record.request.results } else { Vec::new() },
         verdict: Some(record.verdict.kind),

@@ -69,6 +69,9 @@ pub struct Search {
 
 #[derive(Debug, clap::Args)]
 struct Filter {
+    /// call, tool_call or answer_text
+    #[arg(long)]
+    kind: Option<String>,
     /// Principal, exact
     #[arg(long)]
     principal: Option<String>,
@@ -88,8 +91,9 @@ struct Filter {
 
 impl Filter {
     fn query(&self) -> Vec<(&'static str, String)> {
-        let Filter { principal, model, verdict, operation, outcome } = self;
+        let Filter { kind, principal, model, verdict, operation, outcome } = self;
         let pairs = [
+            ("kind", kind),
             ("principal", principal),
             ("model", model),
             ("verdict", verdict),
@@ -200,8 +204,7 @@ fn row(decision: &DecisionView) -> Vec<String> {
         decision.time.clone(),
         record.kind.as_str().to_owned(),
         record.verdict.kind.as_str().to_owned(),
-        // What is found in an answer ends with its call.
-        if record.kind.is_call() { decision.state.as_str() } else { "" }.to_owned(),
+        decision.state.as_str().to_owned(),
         record.principal.name.clone(),
         decision.assurance.as_str().to_owned(),
         record.operation.clone(),

@@ -80,6 +80,10 @@ pub(super) fn print(out: &mut impl Write, view: &DecisionView) -> io::Result<()>
         line("problem", tool.problem.clone().unwrap_or_default());
         line("let out before", tool.released_bytes.map(|bytes| amount(bytes, "byte")).unwrap_or_default());
     }
+    if let Some(text) = &record.text {
+        line("text", format!("{} after {}", amount(text.fresh, "new byte"), amount(text.before, "byte")));
+        line("let out before", amount(text.released_bytes, "byte"));
+    }
     let matched = record.policy.matched.iter().map(|rule| {
         let shadow = if rule.shadow { ", shadow" } else { "" };
         format!("{} ({}{shadow})", rule.rule, rule.effect)

@@ -138,6 +138,9 @@ fn detail(step: &StepView) -> String {
         parts.push(amount(tool.arguments_bytes, "byte"));
         parts.extend(tool.problem.clone());
     }
+    if let Some(text) = &step.text {
+        parts.push(format!("{} after {}", amount(text.fresh, "new byte"), amount(text.before, "byte")));
+    }
     let results: Vec<_> = step
         .results
         .iter()

@@ -45,26 +45,39 @@ async fn a_loop_of_five_rounds_is_one_timeline() {
             first = decision["decision_id"].as_str().unwrap().to_owned();
         }
         let proposed = if at == 4 { vec![] } else { vec![own.as_str()] };
+        for id in &proposed {
+            let call = json!({"origin": "model", "id": id, "name": "get_weather", "arguments": "{\"city\": \"Bern\"}"});
+            let asked = json!({"version": portcullis_protocol::VERSION, "call_id": name, "gate": "gate-1", "number": 1,
+                "decision_id": decision["decision_id"], "subject": {"tool_call": call}, "released_bytes": 7});
+            let answer = plane.post("/v1/inspections", asked.to_string()).await;
+            assert_eq!(answer.json()["verdict"], "allow", "{}", answer.text);
+        }
         assert_eq!(plane.report(json!([told(&name, &proposed)]), 0).await.status, StatusCode::OK);
     }
     let view = trace(&plane, &first).await;
     println!("{}", serde_json::to_string_pretty(&view).unwrap());
     assert_eq!((&view["id"], &view["truncated"]), (&json!(first), &json!(false)));
-    assert_eq!(pick(&view, "kind"), ["call", "outcome"].repeat(5));
-    assert_eq!(pick(&view, "correlation_id").iter().filter(|id| **id == first).count(), 5);
+    let mut kinds = ["call", "tool_call", "outcome"].repeat(4);
+    kinds.extend(["call", "outcome"]);
+    assert_eq!(pick(&view, "kind"), kinds);
+    assert_eq!(pick(&view, "correlation_id").iter().filter(|id| **id == first).count(), 9);
     assert!(view.get("more_ids").is_none(), "{view}");
-    assert_eq!(view["totals"]["calls"], 5);
+    assert_eq!((&view["totals"]["calls"], &view["totals"]["tool_calls"]), (&json!(5), &json!(4)));
     assert_eq!(
         (&view["totals"]["tokens"]["input_tokens"], &view["totals"]["tokens"]["output_tokens"]),
         (&json!(500), &json!(100))
     );
-    assert_eq!(view["steps"][1]["proposes"][0]["id"], "t0");
-    assert_eq!(view["steps"][2]["results"][0]["id"], "t0");
-    assert_eq!(view["steps"][9]["stop_reason"], "end_turn");
+    assert_eq!(
+        (&view["steps"][1]["what"], &view["steps"][1]["tool"]["id"]),
+        (&json!("get_weather"), &json!("t0"))
+    );
+    assert_eq!(view["steps"][2]["proposes"][0]["id"], "t0");
+    assert_eq!(view["steps"][3]["results"][0]["id"], "t0");
+    assert_eq!(view["steps"][13]["stop_reason"], "end_turn");
     let times: Vec<u64> =
         view["steps"].as_array().unwrap().iter().map(|step| step["at_ms"].as_u64().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
-    for id in ["round-3", "t2", view["steps"][8]["id"].as_str().unwrap()] {
+    for id in ["round-3", "round-2#1", "t2", view["steps"][9]["id"].as_str().unwrap()] {
         assert_eq!(trace(&plane, id).await, view, "by {id}");
     }
 }

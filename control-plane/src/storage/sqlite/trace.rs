@@ -148,7 +148,8 @@ impl<'a> Walk<'a> {
                 None => self.tool(tool.id.as_deref(), seq, true)?,
             }
         }
-        for result in record.request.results.iter().rev().take(QUOTED) {
+        // What was found in an answer repeats its request.
+        for result in record.request.results.iter().rev().take(QUOTED).filter(|_| record.kind.is_call()) {
             self.tool(result.id.as_deref(), seq, true)?;
         }
         let session = record.agent.as_ref().and_then(|agent| agent.session.as_deref());
