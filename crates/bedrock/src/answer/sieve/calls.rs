@@ -45,7 +45,7 @@ enum Slot {
     /// An item of a response.
     Item(Option<u64>),
     /// Cohere's.
-    Foretold(Option<u64>),
+    Foretold(u64),
 }
 
 /// A call that may be told again.
@@ -147,7 +147,7 @@ impl Calls {
             Shape::Item if said.kind.ends_with(b".done") => self.item_done(draft, said, out)?,
             Shape::Item => self.open(Slot::Item(said.index), draft, out)?,
             Shape::Foretold => {
-                let slot = Slot::Foretold(draft.index);
+                let slot = Slot::Foretold(draft.index.unwrap_or_default());
                 let part = draft.arguments.take();
                 if !self.open.iter().any(|open| open.slot == slot) {
                     self.open(slot, draft, out)?;
@@ -257,25 +257,23 @@ impl Calls {
         if repeats { self.remember(open.key, hash) } else { Ok(()) }
     }
 
-    /// Cohere tells a call whole that it told in parts before.
+    /// Cohere tells a call whole that it told in parts before: one call if it is the same, and else two. Says which.
     fn foretold(&mut self, draft: &Draft, at: u64, out: &mut Outcome<'_>) -> Result<bool, AnswerFlaw> {
-        let slot = Slot::Foretold(Some(at));
+        let slot = Slot::Foretold(at);
         let Some(at) = self.open.iter().position(|open| open.slot == slot) else { return Ok(false) };
         let open = self.open.remove(at);
-        let arguments = draft.arguments.as_ref().map_or(&[][..], |arguments| &arguments.bytes);
-        if open.found {
-            out.part_of(open.key);
-            return Ok(true);
-        }
-        if open.draft.name != draft.name
-            || compact(&open.parts, self.limits.max_arguments).as_deref() != Some(arguments)
-        {
-            return Err(AnswerFlaw::Unreadable);
-        }
         out.part_of(open.key);
-        self.remember(open.key, draft.hash(&[]))?;
+        if open.found {
+            return Ok(false);
+        }
+        let arguments = draft.arguments.as_ref().map_or(&[][..], |arguments| &arguments.bytes);
+        let same = open.draft.name == draft.name
+            && compact(&open.parts, self.limits.max_arguments).as_deref() == Some(arguments);
+        if same {
+            self.remember(open.key, draft.hash(&[]))?;
+        }
         out.found.push(Found::Call { key: open.key, call: open.draft.call(open.parts, None) });
-        Ok(true)
+        Ok(same)
     }
 
     /// A part of a call of a choice. The first has its name.
