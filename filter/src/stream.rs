@@ -13,6 +13,13 @@ use std::rc::Rc;
 
 /// `response.code_details` of an answer that came from the upstream (Envoy, "Response code details").
 const VIA_UPSTREAM: &[u8] = b"via_upstream";
+/// Headers of an answer that name a session or an execution; no answer has two.
+const SESSION_HEADERS: [&str; 4] = [
+    "x-amz-bedrock-agent-session-id",
+    "x-amzn-bedrock-knowledge-base-session-id",
+    "x-amz-bedrock-flow-execution-id",
+    "x-amzn-bedrock-agentcore-runtime-session-id",
+];
 
 /// What the host holds in place of bytes that the gate keeps. Harmless at the end of a frame or an event, were it ever to leak.
 const PLACEHOLDER: &[u8] = b"\n";
@@ -247,6 +254,7 @@ impl Stream {
                 output_tokens: header("x-amzn-bedrock-output-token-count"),
                 cache_read_tokens: header("x-amzn-bedrock-cache-read-input-token-count"),
                 cache_write_tokens: header("x-amzn-bedrock-cache-write-input-token-count"),
+                session: SESSION_HEADERS.iter().find_map(|name| header(name)),
             },
             end,
         };

@@ -94,8 +94,17 @@ fn record(outcome: Outcome, gate: &str, now_ms: u64) -> OutcomeRecord {
 }
 
 fn answer(facts: AnswerFacts) -> portcullis_audit::Answer {
-    let AnswerFacts { first_byte_ms, sha256, stop_reason, guardrail, models, tool_calls, session, flaw } =
-        facts;
+    let AnswerFacts {
+        first_byte_ms,
+        sha256,
+        stop_reason,
+        guardrail,
+        models,
+        tool_calls,
+        session,
+        counted_tokens,
+        flaw,
+    } = facts;
     portcullis_audit::Answer {
         first_byte_ms,
         sha256,
@@ -112,6 +121,7 @@ fn answer(facts: AnswerFacts) -> portcullis_audit::Answer {
             })
             .collect(),
         session,
+        counted_tokens,
         flaw,
     }
 }

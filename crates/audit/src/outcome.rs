@@ -161,6 +161,9 @@ pub struct Answer {
     /// Session that it names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// Tokens that it counted for the caller, and nobody used (CountTokens).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_tokens: Option<u64>,
     /// What was wrong with its form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flaw: Option<String>,

@@ -21,7 +21,7 @@ mod unbase64;
 
 pub use answer::{
     AnswerFlaw, AnswerForm, AnswerHead, AnswerReader, AnswerSummary, CallOrigin, CallProblem, Found,
-    FoundCall, Sieve, SieveLimits, StreamEnding, TokenUsage,
+    FoundCall, GuardrailSaid, SeenCall, Sieve, SieveLimits, StreamEnding, TokenUsage,
 };
 pub use body::{Body, BodyPlan, Extractor, Limits, PayloadKind, ToolResult};
 pub use call::{AgentRef, ApiShape, Call, Entrance, GatewayEndpoint, Head, Problem, ProblemCode, Refused};

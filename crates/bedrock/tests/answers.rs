@@ -4,7 +4,7 @@
 mod answer_common;
 
 use answer_common::{Case, cases, frame, operation};
-use portcullis_bedrock::{AnswerFlaw, AnswerHead, AnswerReader, AnswerSummary};
+use portcullis_bedrock::{AnswerFlaw, AnswerHead, AnswerReader, AnswerSummary, CallOrigin, GuardrailSaid};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -15,6 +15,7 @@ const EVENT_STREAM: AnswerHead<'static> = AnswerHead {
     output_tokens: None,
     cache_read_tokens: None,
     cache_write_tokens: None,
+    session: None,
 };
 
 fn converse_stream(bytes: &[u8]) -> AnswerSummary {
@@ -27,10 +28,30 @@ fn numbers(summary: &AnswerSummary) -> Option<[u64; 4]> {
     summary.usage.map(|usage| [usage.input, usage.output, usage.cache_read, usage.cache_write])
 }
 
+fn guardrail(said: &GuardrailSaid) -> Vec<String> {
+    let action = if said.intervened { "intervened" } else { "none" };
+    [action].iter().chain(&said.policies).map(|&word| word.to_owned()).collect()
+}
+
+fn calls(summary: &AnswerSummary) -> Vec<(Option<String>, String, String)> {
+    let origin = |origin| match origin {
+        CallOrigin::Model => "model",
+        CallOrigin::Server => "server",
+        CallOrigin::ReturnControl => "return_control",
+        CallOrigin::Agent => "agent",
+    };
+    summary
+        .calls
+        .iter()
+        .map(|call| (call.id.clone(), call.name.clone(), origin(call.origin).to_owned()))
+        .collect()
+}
+
 fn flaw(name: &str) -> AnswerFlaw {
     match name {
         "encoded" => AnswerFlaw::Encoded,
         "unreadable" => AnswerFlaw::Unreadable,
+        "truncated" => AnswerFlaw::Truncated,
         other => panic!("no flaw `{other}`"),
     }
 }
@@ -44,6 +65,12 @@ fn each_answer_says_what_it_used() {
         assert_eq!(got.tool_calls, case.tool_calls, "{}", case.name);
         assert_eq!(got.exception, case.exception, "{}", case.name);
         assert_eq!(got.flaw, case.flaw.as_deref().map(flaw), "{}", case.name);
+        assert_eq!(got.stop_reason, case.stop, "{}", case.name);
+        assert_eq!(got.guardrail.as_ref().map(guardrail), case.guardrail, "{}", case.name);
+        assert_eq!(got.models, case.models, "{}", case.name);
+        assert_eq!(calls(&got), case.calls, "{}", case.name);
+        assert_eq!(got.session, case.session, "{}", case.name);
+        assert_eq!(got.counted_tokens, case.counted, "{}", case.name);
     }
 }
 
@@ -53,7 +80,7 @@ fn known_frames_are_read() {
     let stop = "0000007a00000051ca2c46650b3a6576656e742d7479706507000b6d65737361676553746f700d3a636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e0d3a6d6573736167652d747970650700056576656e747b2273746f70526561736f6e223a22656e645f7475726e227d5fbf09fc";
     let exception = "00000086000000616131cb950f3a657863657074696f6e2d7479706507001376616c69646174696f6e457863657074696f6e0d3a636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e0d3a6d6573736167652d74797065070009657863657074696f6e7b226d657373616765223a22626c6f636b6564227d3b49d96d";
     let got = converse_stream(&hex::decode(stop).unwrap());
-    assert_eq!(got, AnswerSummary::default());
+    assert_eq!(got, AnswerSummary { stop_reason: Some("end_turn".to_owned()), ..AnswerSummary::default() });
     let got = converse_stream(&hex::decode(format!("{stop}{exception}")).unwrap());
     assert_eq!(got.exception.as_deref(), Some("ValidationException"));
     assert_eq!(got.flaw, None);
@@ -69,7 +96,8 @@ fn a_stream_that_is_cut_or_spoilt_keeps_what_it_proved() {
     let edges = [0, start.len(), start.len() + metadata.len(), whole.len()];
     for cut in 0..=whole.len() {
         let got = converse_stream(&whole[..cut]);
-        let expected = (!edges.contains(&cut)).then_some(AnswerFlaw::Truncated);
+        // Even at a frame's edge: its author has not said that it ends.
+        let expected = (cut < whole.len()).then_some(AnswerFlaw::Truncated);
         assert_eq!(got.flaw, expected, "cut at {cut} of {edges:?}");
         assert_eq!(got.usage.is_some(), cut >= edges[2], "cut at {cut} of {edges:?}");
     }

@@ -140,7 +140,8 @@ fn agents() {
 fn facts_of_the_head() {
     let prompt = "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aprompt%2FABCDEF1234%3A2";
     let runtime = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A123456789012%3Aruntime%2Fmine";
-    let cases: [(&str, String, &[(&str, &str)], &[(&str, &str)], &str); 6] = [
+    type Pairs = &'static [(&'static str, &'static str)];
+    let cases: [(&str, String, Pairs, Pairs, &str); 6] = [
         ("bedrock-runtime", format!("/model/{prompt}/converse"), &[], &[("prompt_by_arn", "true")], ""),
         (
             "bedrock-agentcore",

@@ -115,6 +115,9 @@ pub struct AnswerFacts {
     /// Session that it names (agents, flows, knowledge bases).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// Tokens that it counted for the caller, and nobody used (CountTokens).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_tokens: Option<u64>,
     /// What was wrong with its form, whatever became of it: `stream_truncated`, `stream_broken`, `answer_encoded`,
     /// `answer_unreadable`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,7 @@
 //! Numbers of tokens, from sources that overlap.
 
+use super::said::{Said, SeenCall};
+
 /// What a call used, as its answer says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TokenUsage {
@@ -23,6 +25,8 @@ pub(super) enum Field {
     CacheWrite,
     /// Tokens read from the cache where [`Field::Input`] has them, too: OpenAI's way.
     Cached,
+    /// A share of [`Field::CacheWrite`], by how long it is kept. Said once, so that shares can be added up.
+    CacheShare,
 }
 
 /// Who says it. The sources of one answer say the same tokens again, and are never added up.
@@ -44,6 +48,7 @@ pub(super) struct Counts {
     cache_read: Option<u64>,
     cache_write: Option<u64>,
     cached: Option<u64>,
+    cache_shares: Option<u64>,
 }
 
 impl Counts {
@@ -56,6 +61,11 @@ impl Counts {
             Field::CacheRead => &mut self.cache_read,
             Field::CacheWrite => &mut self.cache_write,
             Field::Cached => &mut self.cached,
+            Field::CacheShare => {
+                let shares = self.cache_shares.unwrap_or_default();
+                self.cache_shares = Some(shares.saturating_add(tokens));
+                return;
+            }
         };
         *place = (*place).max(Some(tokens));
     }
@@ -67,6 +77,7 @@ impl Counts {
             (&mut self.cache_read, other.cache_read),
             (&mut self.cache_write, other.cache_write),
             (&mut self.cached, other.cached),
+            (&mut self.cache_shares, other.cache_shares),
         ];
         for (place, said) in pairs {
             *place = (*place).max(said);
@@ -75,14 +86,15 @@ impl Counts {
 
     /// What it comes to; `None` when it said nothing.
     fn usage(&self) -> Option<TokenUsage> {
-        let said = [self.input, self.output, self.cache_read, self.cache_write, self.cached];
+        let said =
+            [self.input, self.output, self.cache_read, self.cache_write, self.cached, self.cache_shares];
         said.iter().any(Option::is_some).then(|| {
             let cached = self.cached.unwrap_or_default();
             TokenUsage {
                 input: self.input.unwrap_or_default().saturating_sub(cached),
                 output: self.output.unwrap_or_default(),
                 cache_read: self.cache_read.unwrap_or(cached),
-                cache_write: self.cache_write.unwrap_or_default(),
+                cache_write: self.cache_write.or(self.cache_shares).unwrap_or_default(),
             }
         })
     }
@@ -100,10 +112,24 @@ pub(super) struct Found {
     pub(super) listed: u64,
     /// Tool calls that are one item of a stream, each said once when it begins and once when it is done.
     pub(super) items: u64,
+    /// Those items.
+    pub(super) item_calls: Vec<SeenCall>,
     /// This document says that an item is done.
     pub(super) item_done: bool,
     /// The error that it tells of.
     pub(super) error: Option<String>,
+    /// What it does to the stream that it is an event of.
+    pub(super) course: Option<Course>,
+    pub(super) said: Said,
+}
+
+/// How a stream goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// An answer begins, and its end is to be told.
+    Begins,
+    /// It ends.
+    Ends,
 }
 
 impl Found {
@@ -127,6 +153,9 @@ pub(super) struct Tally {
     listed: u64,
     /// The first exception or error.
     pub(super) exception: Option<String>,
+    /// The last that was told of the stream's course.
+    course: Option<Course>,
+    pub(super) said: Said,
 }
 
 impl Tally {
@@ -138,11 +167,34 @@ impl Tally {
             self.trace = Some(self.trace.unwrap_or_default().plus(call));
         }
         let items = if found.item_done { 0 } else { found.items };
+        if !found.item_done {
+            for call in &found.item_calls {
+                self.said.call(call.clone());
+            }
+        }
         self.calls = self.calls.saturating_add(found.calls).saturating_add(items);
         self.listed = self.listed.max(found.listed);
         if self.exception.is_none() {
             self.exception.clone_from(&found.error);
         }
+        self.course(found.course);
+        self.said.add(&found.said);
+    }
+
+    /// The stream goes on like this.
+    pub(super) fn course(&mut self, course: Option<Course>) {
+        self.course = course.or(self.course);
+    }
+
+    /// Its author would have said more: an answer began and did not end, and no error says why. With `always`, it says
+    /// how it begins and ends in any case.
+    pub(super) fn is_cut(&self, always: bool) -> bool {
+        self.exception.is_none()
+            && match self.course {
+                Some(Course::Ends) => false,
+                Some(Course::Begins) => true,
+                None => always,
+            }
     }
 
     /// The tokens: those of an agent's model calls, or else what the most complete source says. A source is taken whole,

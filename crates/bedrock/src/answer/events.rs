@@ -1,13 +1,16 @@
 //! Server-sent events (WHATWG HTML, "Server-sent events"), as the OpenAI- and Anthropic-compatible paths stream: each event's
 //! data is a JSON document, or a word such as `[DONE]`.
 
-use super::counts::Tally;
+use super::counts::{Course, Tally};
 use super::document::Document;
 use super::places;
 use memchr::memchr2;
 
 /// Longest field name that is compared.
 const MAX_FIELD: usize = 8;
+
+/// What OpenAI's streams say last, in place of a document.
+const DONE: &[u8] = b"[DONE]";
 
 /// The events of a stream. No line is ever collected.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub(super) struct Events {
     after_cr: bool,
     /// This event has data.
     data: bool,
+    /// How much of [`DONE`] its data is so far; `None` when it is something else.
+    done: Option<usize>,
     document: Document,
     pub(super) tally: Tally,
 }
@@ -42,6 +47,7 @@ impl Events {
             field: [0; MAX_FIELD],
             after_cr: false,
             data: false,
+            done: None,
             document: Document::new(&places::ANSWER),
             tally: Tally::default(),
         }
@@ -72,7 +78,7 @@ impl Events {
                     let end = memchr2(b'\r', b'\n', slice).unwrap_or(slice.len());
                     let (value, rest) = slice.split_at_checked(end).unwrap_or((slice, &[]));
                     if self.line == Line::Data {
-                        self.document.push(value);
+                        self.value(value);
                     }
                     rest
                 }
@@ -83,6 +89,14 @@ impl Events {
     /// The stream ends. An event whose blank line is missing is none; what it says of usage is true all the same.
     pub(super) fn end(&mut self) {
         self.end_of_event();
+    }
+
+    fn value(&mut self, part: &[u8]) {
+        self.done = self.done.and_then(|seen| {
+            let rest = DONE.get(seen..).unwrap_or_default();
+            rest.starts_with(part).then_some(seen.saturating_add(part.len()))
+        });
+        self.document.push(part);
     }
 
     fn in_field(&mut self, length: usize, byte: u8) {
@@ -101,9 +115,10 @@ impl Events {
             return Line::Other;
         }
         if self.data {
-            self.document.push(b"\n");
+            self.value(b"\n");
         } else {
             self.data = true;
+            self.done = Some(0);
             self.document.begin(&places::ANSWER);
         }
         Line::Colon
@@ -117,7 +132,12 @@ impl Events {
     }
 
     fn end_of_event(&mut self) {
-        if std::mem::take(&mut self.data) && self.document.end() {
+        if !std::mem::take(&mut self.data) {
+            return;
+        }
+        if self.done.take() == Some(DONE.len()) {
+            self.tally.course(Some(Course::Ends));
+        } else if self.document.end() {
             self.tally.add(self.document.found());
         }
     }

@@ -9,17 +9,21 @@
 //! Nothing of an answer is kept but numbers: strings pass by unread, a frame's payload is read as it comes, its headers are
 //! the only thing that waits for its rest. What a frame says counts when its checksum is right, and not before.
 
+mod calls;
 mod counts;
 mod document;
 mod events;
 mod frames;
 mod identity;
+mod inflate;
 mod places;
 mod reader;
+mod said;
 mod sieve;
 mod stream;
 
 pub use counts::TokenUsage;
 pub use identity::{IdentityCheck, error_type, identity_check, identity_check_of};
 pub use reader::{AnswerFlaw, AnswerHead, AnswerReader, AnswerSummary};
+pub use said::{GuardrailSaid, SeenCall};
 pub use sieve::{AnswerForm, CallOrigin, CallProblem, Found, FoundCall, Sieve, SieveLimits, StreamEnding};

@@ -8,15 +8,19 @@
 //! "Messages" and "Streaming messages", OpenAI "Chat completions", "Responses" and their streaming events, Nova Sonic "Output
 //! events".
 
-use super::counts::{Field, Source};
-use Field::{CacheRead, CacheWrite, Cached, Input, Output};
+mod guardrails;
+
+use super::counts::{Course, Field, Source};
+use super::said::Policy;
+use super::sieve::CallOrigin;
+use Field::{CacheRead, CacheShare, CacheWrite, Cached, Input, Output};
 use Source::{Metrics, Model, Trace};
 
 /// A place. Arrays are transparent: their elements stand at the place of the array.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) means: Means,
-    members: &'static [(&'static str, &'static Place)],
+    members: Members,
     other: Option<&'static Place>,
 }
 
@@ -26,14 +30,38 @@ pub(super) enum Means {
     Nothing,
     /// A number of tokens.
     Tokens(Source, Field),
-    /// A tool call (an object).
-    Call,
-    /// Something that is a tool call when it has a string here.
-    CallBy,
-    /// Something that is a tool call when this string says so.
-    CallType(Kind),
-    /// A tool call that stands here is none when this string says that the server makes it itself.
-    ServerSide,
+    /// A tool call, or what may be one (an object).
+    Call(Proof),
+    /// A part of the call that it stands in.
+    CallPart(Part),
+    /// The id of all calls of the document.
+    Invocation,
+    /// Why the model stopped.
+    Stop,
+    /// The same of one of several answers, which ends with it.
+    Finish,
+    /// The status of the whole answer.
+    Status,
+    /// The model.
+    Model,
+    /// The session.
+    Session,
+    /// What a guardrail did.
+    Guardrail,
+    /// Something that a guardrail's policy looked at (an object).
+    Finding(Policy),
+    /// Whether it found it.
+    Detected,
+    /// What it did about it.
+    FindingAction,
+    /// Something that it found, by its being there (an object).
+    Hit(Policy),
+    /// How much it found.
+    Score(Policy),
+    /// Tokens that were counted, and not used.
+    Counted,
+    /// An object that tells of the stream's course.
+    Course(Course),
     /// The type of an event.
     EventType,
     /// The name of an error.
@@ -42,15 +70,33 @@ pub(super) enum Means {
     Nested,
 }
 
-/// How often a tool call is said.
+/// What makes an object a tool call, and how often it is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Once.
-    Once,
-    /// Again in a list of all.
+pub(super) enum Proof {
+    /// It is one.
+    Given(CallOrigin),
+    /// Its type says so.
+    Type,
+    /// The same, in a list of all calls.
     Listed,
-    /// As an item that begins, and again when it is done.
+    /// The same; it is an item that begins, and is said again when it is done.
     Item,
+    /// It has an id.
+    Id,
+    /// It has a name.
+    Name,
+}
+
+/// A part of a tool call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Id,
+    Name,
+    Method,
+    /// What it is: `tool_use`.
+    Type,
+    /// Who runs it: `RETURN_CONTROL`.
+    Execution,
 }
 
 impl Place {
@@ -66,7 +112,9 @@ impl Place {
     }
 }
 
-const fn of(members: &'static [(&'static str, &'static Place)]) -> Place {
+type Members = &'static [(&'static str, &'static Place)];
+
+const fn of(members: Members) -> Place {
     Place { means: Means::Nothing, members, other: None }
 }
 
@@ -97,11 +145,19 @@ static USAGE: Place = of(&[
     ("cache_read_input_tokens", &CACHE_READ),
     ("cache_creation_input_tokens", &CACHE_WRITE),
     ("input_tokens_details", &DETAILS),
+    // How long what was written is kept: shares of it.
+    ("cacheDetails", &CACHE_DETAILS),
+    ("cache_creation", &CACHE_CREATION),
     // OpenAI's chat completions, and whoever speaks like it (AI21, DeepSeek, Mistral, Qwen).
     ("prompt_tokens", &INPUT),
     ("completion_tokens", &OUTPUT),
     ("prompt_tokens_details", &DETAILS),
 ]);
+
+static CACHE_SHARE: Place = leaf(Means::Tokens(Model, CacheShare));
+static CACHE_DETAILS: Place = of(&[("inputTokens", &CACHE_SHARE)]);
+static CACHE_CREATION: Place =
+    of(&[("ephemeral_5m_input_tokens", &CACHE_SHARE), ("ephemeral_1h_input_tokens", &CACHE_SHARE)]);
 
 static METRICS_INPUT: Place = leaf(Means::Tokens(Metrics, Input));
 static METRICS_OUTPUT: Place = leaf(Means::Tokens(Metrics, Output));
@@ -114,34 +170,75 @@ static METRICS: Place = of(&[
     ("cacheWriteInputTokenCount", &METRICS_CACHE_WRITE),
 ]);
 
-static CALL_BY: Place = leaf(Means::CallBy);
-static SERVER_SIDE: Place = leaf(Means::ServerSide);
+static CALL_ID: Place = leaf(Means::CallPart(Part::Id));
+static CALL_NAME: Place = leaf(Means::CallPart(Part::Name));
+static CALL_METHOD: Place = leaf(Means::CallPart(Part::Method));
+static CALL_TYPE: Place = leaf(Means::CallPart(Part::Type));
+static CALL_EXECUTION: Place = leaf(Means::CallPart(Part::Execution));
+
+const fn call(proof: Proof, members: Members) -> Place {
+    Place { means: Means::Call(proof), ..of(members) }
+}
 
 /// Converse: `toolUse`.
-static TOOL_USE: Place = Place { means: Means::Call, members: &[("type", &SERVER_SIDE)], other: None };
+static TOOL_USE: Place = call(
+    Proof::Given(CallOrigin::Model),
+    &[("toolUseId", &CALL_ID), ("name", &CALL_NAME), ("type", &CALL_TYPE)],
+);
 static TOOL_USE_IN: Place = of(&[("toolUse", &TOOL_USE)]);
 
-static ONCE: Place = leaf(Means::CallType(Kind::Once));
-static LISTED: Place = leaf(Means::CallType(Kind::Listed));
-static ITEM: Place = leaf(Means::CallType(Kind::Item));
-static TYPED: Place = of(&[("type", &ONCE)]);
-static TYPED_LISTED: Place = of(&[("type", &LISTED)]);
-static TYPED_ITEM: Place = of(&[("type", &ITEM)]);
+/// Anthropic's blocks.
+static TYPED: Place = call(Proof::Type, &[("type", &CALL_TYPE), ("id", &CALL_ID), ("name", &CALL_NAME)]);
+/// Items of OpenAI's responses.
+const ITEM_MEMBERS: Members = &[("type", &CALL_TYPE), ("call_id", &CALL_ID), ("name", &CALL_NAME)];
+static TYPED_LISTED: Place = call(Proof::Listed, ITEM_MEMBERS);
+static TYPED_ITEM: Place = call(Proof::Item, ITEM_MEMBERS);
 
 /// `output`: Converse's object, or the list of OpenAI's responses.
 static OUTPUT_MESSAGE: Place = of(&[("content", &TOOL_USE_IN)]);
-static OUTPUT_ROOT: Place = of(&[("message", &OUTPUT_MESSAGE), ("type", &ONCE)]);
+static OUTPUT_ROOT: Place = call(
+    Proof::Type,
+    &[("message", &OUTPUT_MESSAGE), ("type", &CALL_TYPE), ("call_id", &CALL_ID), ("name", &CALL_NAME)],
+);
 
 /// `choices[]`.
-static TOOL_CALLS_BY_ID: Place = of(&[("id", &CALL_BY)]);
-static TOOL_CALLS_IN: Place = of(&[("tool_calls", &TOOL_CALLS_BY_ID)]);
-static CHOICES: Place = of(&[("message", &TOOL_CALLS_IN), ("delta", &TOOL_CALLS_IN)]);
+static FUNCTION: Place = of(&[("name", &CALL_NAME)]);
+static TOOL_CALLS_BY_ID: Place =
+    call(Proof::Id, &[("id", &CALL_ID), ("function", &FUNCTION), ("custom", &FUNCTION)]);
+static MESSAGE_CALLS: Place = of(&[("tool_calls", &TOOL_CALLS_BY_ID)]);
+static DELTA_CALLS: Place =
+    Place { means: Means::Course(Course::Begins), ..of(&[("tool_calls", &TOOL_CALLS_BY_ID)]) };
+static FINISH: Place = leaf(Means::Finish);
+static CHOICES: Place = of(&[
+    ("message", &MESSAGE_CALLS),
+    ("delta", &DELTA_CALLS),
+    ("finish_reason", &FINISH),
+    ("stop_reason", &FINISH),
+]);
+
+static STOP: Place = leaf(Means::Stop);
+static STATUS: Place = leaf(Means::Status);
+static MODEL: Place = leaf(Means::Model);
+static SESSION: Place = leaf(Means::Session);
+static COUNTED: Place = leaf(Means::Counted);
 
 /// Anthropic's `message_start`.
-static MESSAGE: Place = of(&[("usage", &USAGE)]);
+static MESSAGE: Place = of(&[("usage", &USAGE), ("model", &MODEL), ("stop_reason", &STOP)]);
+static DELTA: Place = of(&[("stop_reason", &STOP), ("finish_reason", &STOP)]);
 
-/// Titan.
-static TITAN_RESULTS: Place = of(&[("tokenCount", &OUTPUT)]);
+/// Titan; and InvokeGuardrailChecks, which has an object here.
+static RESULTS: Place = of(&[
+    ("tokenCount", &OUTPUT),
+    ("completionReason", &STOP),
+    ("contentFilter", &guardrails::CONTENT_CHECK),
+    ("promptAttack", &guardrails::PROMPT_CHECK),
+    ("sensitiveInformation", &guardrails::INFORMATION_CHECK),
+]);
+
+/// Mistral's `outputs[]`, AI21's `completions[]`, Cohere's `generations[]`.
+static GENERATED: Place =
+    of(&[("stop_reason", &STOP), ("finish_reason", &STOP), ("finishReason", &FINISH_REASON)]);
+static FINISH_REASON: Place = of(&[("reason", &STOP)]);
 
 /// Cohere. Its calls have a name and no id.
 static COHERE_TOKENS: Place = of(&[
@@ -151,7 +248,8 @@ static COHERE_TOKENS: Place = of(&[
     ("response_tokens", &OUTPUT),
 ]);
 static COHERE_META: Place = of(&[("tokens", &COHERE_TOKENS), ("billed_units", &COHERE_TOKENS)]);
-static COHERE_CALLS: Place = of(&[("name", &CALL_BY)]);
+static COHERE_CALLS: Place =
+    call(Proof::Name, &[("name", &CALL_NAME), ("id", &CALL_ID), ("function", &FUNCTION)]);
 
 /// The whole answer in an event: OpenAI's `response.completed`, Cohere's `stream-end`.
 static RESPONSE: Place = of(&[
@@ -160,12 +258,18 @@ static RESPONSE: Place = of(&[
     ("output", &TYPED_LISTED),
     ("meta", &COHERE_META),
     ("token_count", &COHERE_TOKENS),
+    ("model", &MODEL),
+    ("status", &STATUS),
+    ("incomplete_details", &INCOMPLETE),
 ]);
+static INCOMPLETE: Place = of(&[("reason", &STOP)]);
 
 /// Nova Sonic: `{"event": {"usageEvent": …}}`, totals so far.
 static SONIC_USAGE: Place = of(&[("totalInputTokens", &INPUT), ("totalOutputTokens", &OUTPUT)]);
-static SONIC: Place = of(&[("usageEvent", &SONIC_USAGE), ("toolUse", &SONIC_TOOL)]);
-static SONIC_TOOL: Place = leaf(Means::Call);
+static SONIC: Place =
+    of(&[("usageEvent", &SONIC_USAGE), ("toolUse", &SONIC_TOOL), ("completionEnd", &MESSAGE_STOP)]);
+static SONIC_TOOL: Place =
+    call(Proof::Given(CallOrigin::Model), &[("toolUseId", &CALL_ID), ("toolName", &CALL_NAME)]);
 
 /// Errors in streams: Anthropic's, and OpenAI's `response.failed`.
 static ERROR_NAME: Place = leaf(Means::Error);
@@ -173,7 +277,11 @@ static ERROR: Place = of(&[("type", &ERROR_NAME)]);
 static ERROR_BY_CODE: Place = of(&[("code", &ERROR_NAME)]);
 
 static EVENT_TYPE: Place = leaf(Means::EventType);
-static METADATA: Place = of(&[("usage", &USAGE)]);
+static METADATA: Place = of(&[("usage", &USAGE), ("trace", &CONVERSE_TRACE)]);
+static CONVERSE_TRACE: Place = of(&[("guardrail", &guardrails::TRACE), ("promptRouter", &PROMPT_ROUTER)]);
+static PROMPT_ROUTER: Place = of(&[("invokedModelId", &MODEL)]);
+static MESSAGE_START: Place = Place { means: Means::Course(Course::Begins), ..of(&[]) };
+static MESSAGE_STOP: Place = Place { means: Means::Course(Course::Ends), ..of(&[("stopReason", &STOP)]) };
 static START: Place = of(&[("start", &TOOL_USE_IN)]);
 
 /// A model's answer, or an event of it.
@@ -195,7 +303,8 @@ pub(super) static ANSWER: Place = of(&[
     // Titan.
     ("inputTextTokenCount", &INPUT),
     ("totalOutputTextTokenCount", &OUTPUT),
-    ("results", &TITAN_RESULTS),
+    ("results", &RESULTS),
+    ("completionReason", &STOP),
     // Cohere.
     ("meta", &COHERE_META),
     ("token_count", &COHERE_TOKENS),
@@ -205,7 +314,34 @@ pub(super) static ANSWER: Place = of(&[
     ("contentBlockStart", &START),
     ("metadata", &METADATA),
     ("event", &SONIC),
+    ("messageStart", &MESSAGE_START),
+    ("messageStop", &MESSAGE_STOP),
+    // Why it stopped, and who spoke.
+    ("stopReason", &STOP),
+    ("stop_reason", &STOP),
+    ("finish_reason", &STOP),
+    ("delta", &DELTA),
+    ("outputs", &GENERATED),
+    ("generations", &GENERATED),
+    ("completions", &GENERATED),
+    ("status", &STATUS),
+    ("incomplete_details", &INCOMPLETE),
+    ("model", &MODEL),
+    // Guardrails.
+    ("trace", &CONVERSE_TRACE),
+    ("amazon-bedrock-guardrailAction", &guardrails::ACTION),
+    ("amazon-bedrock-trace", &INVOKE_TRACE),
+    ("guardrailAction", &guardrails::ACTION),
+    ("action", &guardrails::ACTION),
+    ("assessments", &guardrails::ASSESSMENT),
+    // RetrieveAndGenerate.
+    ("sessionId", &SESSION),
+    ("executionArn", &SESSION),
 ]);
+static INVOKE_TRACE: Place = of(&[("guardrail", &guardrails::INVOKE_TRACE)]);
+
+/// What CountTokens and its relative say, which use none of the tokens that they count.
+pub(super) static COUNT: Place = of(&[("inputTokens", &COUNTED), ("input_tokens", &COUNTED)]);
 
 static BYTES: Place = leaf(Means::Nested);
 /// A chunk of InvokeModelWithResponseStream.
@@ -216,11 +352,45 @@ static TRACE_OUTPUT: Place = leaf(Means::Tokens(Trace, Output));
 static TRACE_USAGE: Place = of(&[("inputTokens", &TRACE_INPUT), ("outputTokens", &TRACE_OUTPUT)]);
 static TRACE_METADATA: Place = of(&[("usage", &TRACE_USAGE)]);
 static MODEL_OUTPUT: Place = of(&[("metadata", &TRACE_METADATA)]);
-static TRACE_KIND: Place = of(&[("modelInvocationOutput", &MODEL_OUTPUT)]);
-static TRACE_KINDS: Place = Place { means: Means::Nothing, members: &[], other: Some(&TRACE_KIND) };
+static MODEL_INPUT: Place = of(&[("foundationModel", &MODEL)]);
+static ACTION_GROUP: Place = call(
+    Proof::Given(CallOrigin::Agent),
+    &[
+        ("function", &CALL_NAME),
+        ("apiPath", &CALL_NAME),
+        ("verb", &CALL_METHOD),
+        ("invocationId", &CALL_ID),
+        ("executionType", &CALL_EXECUTION),
+    ],
+);
+static INVOCATION_INPUT: Place = of(&[("actionGroupInvocationInput", &ACTION_GROUP)]);
+static TRACE_KIND: Place = of(&[
+    ("modelInvocationInput", &MODEL_INPUT),
+    ("modelInvocationOutput", &MODEL_OUTPUT),
+    ("invocationInput", &INVOCATION_INPUT),
+]);
+static TRACE_KINDS: Place =
+    Place { other: Some(&TRACE_KIND), ..of(&[("guardrailTrace", &guardrails::AGENT_TRACE)]) };
 /// A trace event of an agent: `trace.orchestrationTrace.modelInvocationOutput…`, whatever the kind of trace.
-pub(super) static TRACE: Place = of(&[("trace", &TRACE_KINDS)]);
+pub(super) static TRACE: Place = of(&[("sessionId", &SESSION), ("trace", &TRACE_KINDS)]);
+static AGENT_TRACES: Place = of(&[("trace", &TRACE_KINDS)]);
+static FLOW_ELEMENTS: Place = of(&[("agentTraces", &AGENT_TRACES)]);
+static FLOW_DEPENDENCY: Place = of(&[("traceElements", &FLOW_ELEMENTS)]);
+static FLOW_TRACE_KIND: Place = of(&[("nodeDependencyTrace", &FLOW_DEPENDENCY)]);
+/// A trace event of a flow, with those of the agents in it.
+pub(super) static FLOW_TRACE: Place = of(&[("trace", &FLOW_TRACE_KIND)]);
 
-static INVOCATION: Place = leaf(Means::Call);
+static RETURNED: Place = call(
+    Proof::Given(CallOrigin::ReturnControl),
+    &[("function", &CALL_NAME), ("apiPath", &CALL_NAME), ("httpMethod", &CALL_METHOD)],
+);
+static INVOCATION: Place = of(&[("functionInvocationInput", &RETURNED), ("apiInvocationInput", &RETURNED)]);
+static INVOCATION_ID: Place = leaf(Means::Invocation);
 /// An agent hands tool calls to its caller.
-pub(super) static RETURN_CONTROL: Place = of(&[("invocationInputs", &INVOCATION)]);
+pub(super) static RETURN_CONTROL: Place =
+    of(&[("invocationId", &INVOCATION_ID), ("invocationInputs", &INVOCATION)]);
+
+static WARNING: Place = of(&[("guardrail", &guardrails::ACTED)]);
+static ATTRIBUTES: Place = of(&[("warnings", &WARNING)]);
+/// A trace event of AgenticRetrieveStream.
+pub(super) static RETRIEVE_TRACE: Place = of(&[("attributes", &ATTRIBUTES)]);

@@ -4,7 +4,9 @@ use super::counts::{Counts, Field, Tally, TokenUsage};
 use super::document::Document;
 use super::events::Events;
 use super::frames::Frames;
+use super::inflate::Inflate;
 use super::places;
+use super::said::{GuardrailSaid, SeenCall};
 use super::stream::{Dialect, Stream};
 use crate::operation::{ActionKind, Operation};
 
@@ -23,14 +25,20 @@ pub struct AnswerHead<'a> {
     pub cache_read_tokens: Option<&'a [u8]>,
     /// `x-amzn-bedrock-cache-write-input-token-count`.
     pub cache_write_tokens: Option<&'a [u8]>,
+    /// The session or execution that it names, by whichever header: `x-amz-bedrock-agent-session-id`,
+    /// `x-amzn-bedrock-knowledge-base-session-id`, `x-amz-bedrock-flow-execution-id`,
+    /// `x-amzn-bedrock-agentcore-runtime-session-id`.
+    pub session: Option<&'a [u8]>,
 }
 
-/// Reads the body of a good answer (2xx) while it passes, in bounded memory: 16 KiB of a frame's headers at most, a few hundred
-/// bytes else.
+/// Reads the body of a good answer (2xx) while it passes, in bounded memory: 16 KiB of a frame's headers at most, a few KiB of
+/// facts, and 52 KiB where it is compressed.
 #[derive(Debug, Clone)]
 pub struct AnswerReader {
     form: Form,
+    coding: Option<Box<Inflate>>,
     head: Counts,
+    session: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -46,8 +54,15 @@ enum Form {
         empty: bool,
     },
     ServerSent(Box<Events>),
-    EventStream(Box<(Frames, Stream)>),
+    EventStream {
+        both: Box<(Frames, Stream)>,
+        /// The stream tells in any case how it begins and ends.
+        tells_end: bool,
+    },
 }
+
+/// Longest session id that is kept.
+const MAX_SESSION: usize = 256;
 
 /// What an answer says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,6 +75,18 @@ pub struct AnswerSummary {
     pub exception: Option<String>,
     /// What is wrong with it.
     pub flaw: Option<AnswerFlaw>,
+    /// Why the model stopped, in its own words; of several answers the last.
+    pub stop_reason: Option<String>,
+    /// What a guardrail did, where it says so.
+    pub guardrail: Option<GuardrailSaid>,
+    /// Models that it names, each once; at most 16, cut to 256 bytes.
+    pub models: Vec<String>,
+    /// Tool calls that it proposes or tells of, in order; the first 64.
+    pub calls: Vec<SeenCall>,
+    /// Session or execution that it names, cut to 256 bytes.
+    pub session: Option<String>,
+    /// Tokens that it counted and did not use (CountTokens).
+    pub counted_tokens: Option<u64>,
 }
 
 /// Why an answer could not be read, or not to its end.
@@ -69,7 +96,7 @@ pub enum AnswerFlaw {
     Encoded,
     /// It says that it is JSON, and is not.
     Unreadable,
-    /// Its event stream ends within a frame.
+    /// Its event stream ends within a frame, or before its author has said that it ends; or its compression does.
     Truncated,
     /// A frame of its event stream has a wrong length or checksum.
     Broken,
@@ -81,43 +108,48 @@ impl AnswerReader {
     /// A reader for an answer of this operation.
     #[must_use]
     pub fn new(operation: Option<&Operation>, head: &AnswerHead<'_>) -> Self {
-        Self {
-            form: operation.map_or(Form::Unread, |operation| Form::of(operation, head)),
-            head: head.counts(),
+        let mut form = operation.map_or(Form::Unread, |operation| Form::of(operation, head));
+        let coding =
+            head.content_encoding.filter(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"));
+        let inflate = coding.filter(|_| !matches!(form, Form::Unread)).and_then(Inflate::of);
+        if coding.is_some() && inflate.is_none() && !matches!(form, Form::Unread) {
+            form = Form::Encoded;
         }
+        let session = head.session.map(|id| {
+            let mut id = String::from_utf8_lossy(id).into_owned();
+            id.truncate(id.floor_char_boundary(MAX_SESSION));
+            id
+        });
+        Self { form, coding: inflate.map(Box::new), head: head.counts(), session }
     }
 
     /// Whether there is any use in [`AnswerReader::push`].
     #[must_use]
     pub fn wants_more(&self) -> bool {
+        if self.coding.as_ref().is_some_and(|coding| coding.is_broken()) {
+            return false;
+        }
         match &self.form {
             Form::Unread | Form::Encoded => false,
             Form::Json { document, .. } => !document.is_broken(),
             Form::ServerSent(_) => true,
-            Form::EventStream(stream) => !stream.0.is_broken(),
+            Form::EventStream { both, .. } => !both.0.is_broken(),
         }
     }
 
     /// Reads the next slice, of any length.
     pub fn push(&mut self, slice: &[u8]) {
-        match &mut self.form {
-            Form::Unread | Form::Encoded => {}
-            Form::Json { document, empty, .. } => {
-                *empty &= slice.is_empty();
-                document.push(slice);
-            }
-            Form::ServerSent(events) => events.push(slice),
-            Form::EventStream(both) => {
-                let (frames, stream) = &mut **both;
-                frames.push(slice, stream);
-            }
+        let Self { form, coding, .. } = self;
+        match coding {
+            Some(coding) => coding.push(slice, |plain| form.push(plain)),
+            None => form.push(slice),
         }
     }
 
     /// The answer ends here, or was cut here.
     #[must_use]
     pub fn finish(self) -> AnswerSummary {
-        let Self { form, head } = self;
+        let Self { form, coding, head, session } = self;
         let mut tally = Tally::default();
         let mut flaw = None;
         match form {
@@ -132,16 +164,24 @@ impl AnswerReader {
             Form::ServerSent(mut events) => {
                 events.end();
                 tally = events.tally;
+                flaw = tally.is_cut(false).then_some(AnswerFlaw::Truncated);
             }
-            Form::EventStream(both) => {
+            Form::EventStream { both, tells_end } => {
                 let (frames, stream) = *both;
                 flaw = match (frames.is_broken(), frames.is_whole()) {
                     (true, _) => Some(AnswerFlaw::Broken),
                     (false, false) => Some(AnswerFlaw::Truncated),
-                    (false, true) => None,
+                    (false, true) => stream.tally.is_cut(tells_end).then_some(AnswerFlaw::Truncated),
                 };
                 tally = stream.tally;
             }
+        }
+        if let Some(coding) = coding {
+            flaw = match (coding.is_broken(), coding.is_whole()) {
+                (true, _) => Some(AnswerFlaw::Encoded),
+                (false, false) => Some(AnswerFlaw::Truncated),
+                (false, true) => flaw,
+            };
         }
         tally.head = head;
         AnswerSummary {
@@ -149,40 +189,64 @@ impl AnswerReader {
             tool_calls: tally.tool_calls(),
             exception: tally.exception,
             flaw,
+            stop_reason: tally.said.stop_reason(),
+            guardrail: tally.said.guardrail_said(),
+            models: std::mem::take(&mut tally.said.models),
+            session: session.or_else(|| tally.said.session.take()),
+            counted_tokens: tally.said.counted,
+            calls: tally.said.calls(),
         }
     }
 }
 
 impl Form {
+    fn push(&mut self, slice: &[u8]) {
+        match self {
+            Form::Unread | Form::Encoded => {}
+            Form::Json { document, empty, .. } => {
+                *empty &= slice.is_empty();
+                document.push(slice);
+            }
+            Form::ServerSent(events) => events.push(slice),
+            Form::EventStream { both, .. } => {
+                let (frames, stream) = &mut **both;
+                frames.push(slice, stream);
+            }
+        }
+    }
+
     fn of(operation: &Operation, head: &AnswerHead<'_>) -> Self {
         let kind = media_type(head.content_type);
         let streams = kind == b"application/vnd.amazon.eventstream";
-        if !streams && !says_usage(operation) {
+        if !streams && !is_read(operation) {
             return Self::Unread;
-        }
-        if head.content_encoding.is_some_and(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
-        {
-            return Self::Encoded;
         }
         if streams {
             let dialect =
                 if operation.name.starts_with("InvokeModel") { Dialect::Model } else { Dialect::Other };
-            return Self::EventStream(Box::new((Frames::new(), Stream::new(dialect))));
+            let both = Box::new((Frames::new(), Stream::new(dialect)));
+            return Self::EventStream { both, tells_end: operation.name == "ConverseStream" };
         }
         if kind == b"text/event-stream" {
             return Self::ServerSent(Box::new(Events::new()));
         }
+        let counts = matches!(operation.name, "CountTokens" | "CountMessageTokens");
+        let root = if counts { &places::COUNT } else { &places::ANSWER };
         Self::Json {
-            document: Box::new(Document::new(&places::ANSWER)),
+            document: Box::new(Document::new(root)),
             declared: kind == b"application/json",
             empty: true,
         }
     }
 }
 
-/// Whether answers of this operation may say what a model used. What an agent's own container answers is its own business.
-fn says_usage(operation: &Operation) -> bool {
-    operation.kind != ActionKind::Other && operation.name != "InvokeAgentRuntime"
+/// Whether answers of this operation say anything that is read. What an agent's own container answers is its own business.
+fn is_read(operation: &Operation) -> bool {
+    match operation.name {
+        "InvokeAgentRuntime" => false,
+        "ApplyGuardrail" | "InvokeGuardrailChecks" | "Retrieve" => true,
+        _ => operation.kind != ActionKind::Other,
+    }
 }
 
 /// The media type, lower-case, without parameters; of at most 64 bytes.

@@ -1,6 +1,6 @@
 //! What the frames of Bedrock's event streams say.
 
-use super::counts::Tally;
+use super::counts::{Course, Tally};
 use super::document::Document;
 use super::frames::{FrameHead, FrameSink};
 use super::places::{self, Place};
@@ -23,6 +23,8 @@ pub(super) struct Stream {
     dialect: Dialect,
     document: Document,
     frame: Frame,
+    /// What the frame says of the stream's course.
+    course: Option<Course>,
     pub(super) tally: Tally,
 }
 
@@ -43,6 +45,7 @@ impl Stream {
             dialect,
             document: Document::new(&places::NOTHING),
             frame: Frame::Passing,
+            course: None,
             tally: Tally::default(),
         }
     }
@@ -53,7 +56,12 @@ impl Stream {
             (b"chunk", Dialect::Model) => Some(&places::CHUNK),
             (b"trace", Dialect::Other) => Some(&places::TRACE),
             (b"returnControl", Dialect::Other) => Some(&places::RETURN_CONTROL),
-            (b"metadata" | b"contentBlockStart", Dialect::Other) => Some(&places::ANSWER),
+            (b"flowTraceEvent", Dialect::Other) => Some(&places::FLOW_TRACE),
+            (b"traceEvent", Dialect::Other) => Some(&places::RETRIEVE_TRACE),
+            (
+                b"metadata" | b"contentBlockStart" | b"messageStop" | b"flowCompletionEvent" | b"guardrail",
+                Dialect::Other,
+            ) => Some(&places::ANSWER),
             _ => None,
         }
     }
@@ -64,13 +72,20 @@ impl FrameSink for Stream {
         self.frame = match head.message {
             b"exception" => Frame::Exception(name(head.exception)),
             b"error" => Frame::Exception(name(head.error)),
-            _ => match self.root(head.event) {
-                Some(root) => {
-                    self.document.begin(root);
-                    Frame::Document
+            _ => {
+                self.course = match (head.event, self.dialect) {
+                    (b"messageStart", Dialect::Other) => Some(Course::Begins),
+                    (b"messageStop", Dialect::Other) => Some(Course::Ends),
+                    _ => None,
+                };
+                match self.root(head.event) {
+                    Some(root) => {
+                        self.document.begin(root);
+                        Frame::Document
+                    }
+                    None => Frame::Passing,
                 }
-                None => Frame::Passing,
-            },
+            }
         };
     }
 
@@ -81,6 +96,7 @@ impl FrameSink for Stream {
     }
 
     fn end(&mut self) {
+        self.tally.course(self.course.take());
         match std::mem::replace(&mut self.frame, Frame::Passing) {
             Frame::Document => {
                 self.document.end();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Deepest nesting. AWS's own limit is not published; no SDK call comes near it.
-pub(crate) const MAX_DEPTH: u8 = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 /// Longest key, in bytes after unescaping.
 pub(crate) const MAX_KEY: usize = 4_096;
 /// Longest number, in bytes. The longest exact `f64` has under 800.

@@ -69,6 +69,11 @@ impl Default for Tokenizer {
 }
 
 impl Tokenizer {
+    /// One that takes JSON of so many levels, and keeps a bit of each.
+    pub(crate) fn deep(max_depth: usize) -> Self {
+        Self { nesting: Nesting::up_to(max_depth), ..Self::default() }
+    }
+
     /// Reads the next slice.
     pub(crate) fn push<S: Sink>(&mut self, slice: &[u8], sink: &mut S) -> Result<(), Fault> {
         let mut rest = slice;

@@ -22,11 +22,26 @@ pub(crate) struct Case {
     text: Option<String>,
     events: Option<Vec<(String, Value)>>,
     sse: Option<String>,
+    /// Tool input of so many levels.
+    deep: Option<usize>,
+    /// Compressed as its `content-encoding` says.
+    #[serde(default)]
+    gzip: bool,
     pub(crate) usage: Option<[u64; 4]>,
     #[serde(default)]
     pub(crate) tool_calls: u64,
     pub(crate) exception: Option<String>,
     pub(crate) flaw: Option<String>,
+    pub(crate) stop: Option<String>,
+    /// `intervened` or `none`, and then the policies.
+    pub(crate) guardrail: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) models: Vec<String>,
+    /// Id, name, origin.
+    #[serde(default)]
+    pub(crate) calls: Vec<(Option<String>, String, String)>,
+    pub(crate) session: Option<String>,
+    pub(crate) counted: Option<u64>,
 }
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -61,8 +76,38 @@ pub(crate) fn frame(name: &str, payload: &Value) -> Vec<u8> {
     bytes
 }
 
+/// Compresses, with a header that has every optional part.
+pub(crate) fn compress(coding: &str, plain: &[u8]) -> Vec<u8> {
+    use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
+    if coding.eq_ignore_ascii_case("deflate") {
+        return compress_to_vec_zlib(plain, 6);
+    }
+    let mut bytes = vec![0x1f, 0x8b, 8, 2 | 4 | 8 | 16, 0, 0, 0, 0, 0, 255, 3, 0, 1, 2, 3];
+    bytes.extend(b"name\0comment\0");
+    bytes.extend([0, 0]);
+    bytes.extend(compress_to_vec(plain, 6));
+    bytes.extend(crc32fast::hash(plain).to_le_bytes());
+    bytes.extend((plain.len() as u32).to_le_bytes());
+    bytes
+}
+
 impl Case {
     pub(crate) fn body(&self) -> Vec<u8> {
+        let plain = self.plain();
+        match self.headers.get("content-encoding") {
+            Some(coding) if self.gzip => compress(coding, &plain),
+            _ => plain,
+        }
+    }
+
+    fn plain(&self) -> Vec<u8> {
+        if let Some(levels) = self.deep {
+            let input = format!("{}1{}", "{\"a\":[".repeat(levels), "]}".repeat(levels));
+            let call = format!("{{\"toolUse\":{{\"toolUseId\":\"1\",\"name\":\"a\",\"input\":{input}}}}}");
+            let output = format!("{{\"message\":{{\"content\":[{call}]}}}}");
+            return format!("{{\"output\":{output},\"usage\":{{\"inputTokens\":1,\"outputTokens\":2}}}}")
+                .into_bytes();
+        }
         if let Some(json) = &self.json {
             return json.to_string().into_bytes();
         }
@@ -92,6 +137,7 @@ impl Case {
             output_tokens: header("x-amzn-bedrock-output-token-count"),
             cache_read_tokens: header("x-amzn-bedrock-cache-read-input-token-count"),
             cache_write_tokens: header("x-amzn-bedrock-cache-write-input-token-count"),
+            session: header("session"),
         };
         AnswerReader::new(Some(operation(&self.operation)), &head)
     }

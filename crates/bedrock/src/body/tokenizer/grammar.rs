@@ -107,16 +107,32 @@ impl Number {
 }
 
 /// The containers that are open: one bit each, set for objects.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Nesting {
-    pub(super) depth: u8,
+    pub(super) depth: usize,
     objects: u128,
+    /// The outer ones, where there are more than 128.
+    outer: Vec<u128>,
+    max: usize,
+}
+
+impl Default for Nesting {
+    fn default() -> Self {
+        Self::up_to(MAX_DEPTH)
+    }
 }
 
 impl Nesting {
+    pub(super) const fn up_to(max: usize) -> Self {
+        Self { depth: 0, objects: 0, outer: Vec::new(), max }
+    }
+
     pub(super) fn open(&mut self, container: Container) -> Result<(), Flaw> {
-        if self.depth >= MAX_DEPTH {
+        if self.depth >= self.max {
             return Err(Flaw::TooDeep);
+        }
+        if self.depth > 0 && self.depth.is_multiple_of(128) {
+            self.outer.push(self.objects);
         }
         self.depth += 1;
         self.objects = (self.objects << 1) | u128::from(container == Container::Object);
@@ -126,9 +142,15 @@ impl Nesting {
     pub(super) fn close(&mut self) {
         self.depth = self.depth.saturating_sub(1);
         self.objects >>= 1;
+        if self.depth > 0
+            && self.depth.is_multiple_of(128)
+            && let Some(outer) = self.outer.pop()
+        {
+            self.objects = outer;
+        }
     }
 
-    pub(super) fn in_object(self) -> bool {
+    pub(super) const fn in_object(&self) -> bool {
         self.objects & 1 == 1
     }
 }

@@ -300,7 +300,9 @@ fn an_answer_is_read_for_what_it_used_while_it_passes() {
 #[test]
 fn an_answer_that_cannot_be_read_says_why_its_usage_is_not_known() {
     for (kind, encoding, body, outcome, reason) in [
-        ("application/json", Some("gzip"), &b"\x1f\x8b"[..], OutcomeKind::Completed, Some("answer_encoded")),
+        ("application/json", Some("br"), &b"\x1f\x8b"[..], OutcomeKind::Completed, Some("answer_encoded")),
+        ("application/json", Some("gzip"), b"no gzip", OutcomeKind::Completed, Some("answer_encoded")),
+        ("application/json", Some("gzip"), b"\x1f\x8b", OutcomeKind::Failed, Some("stream_truncated")),
         ("application/json", None, b"<html>", OutcomeKind::Completed, Some("answer_unreadable")),
         ("application/json", None, b"", OutcomeKind::Completed, None),
         ("application/vnd.amazon.eventstream", None, FRAME, OutcomeKind::Completed, None),
