@@ -1,9 +1,9 @@
 //! Completes a written call the way the gate and the control plane would have.
 
-use super::spec::{CallSpec, RequestSpec, SeenSpec};
+use super::spec::{CallSpec, RequestSpec, ResultSpec, SeenSpec};
 use crate::{
-    Agent, Assurance, Bundle, Call, Claim, Credential, Model, Network, Principal, Request, Seen, Text, Tool,
-    UNKNOWN_OPERATION,
+    Agent, Assurance, Bundle, Call, Claim, Credential, Model, Network, Principal, Request, Response, Seen,
+    Text, Tool, ToolResult, UNKNOWN_OPERATION,
 };
 use portcullis_bedrock::operation::Segment;
 use portcullis_bedrock::{Endpoint, ModelRef, OPERATIONS, Operation};
@@ -69,7 +69,7 @@ impl CallSpec {
             labels,
             request: self.request(operation),
             tool: self.tool(),
-            response: None,
+            response: self.response.clone().map(|text| Response { text }),
             counts: self.counts,
             history: self.history(),
             time: self.time.unwrap_or(DEFAULT_TIME),
@@ -135,19 +135,25 @@ impl CallSpec {
     }
 
     fn request(&self, operation: Option<&Operation>) -> Request {
-        let RequestSpec { text, text_truncated, .. } = &self.request;
-        let text =
-            Text { text: text.clone().unwrap_or_default(), truncated: *text_truncated, ..Text::default() };
+        let RequestSpec { text, text_truncated, results, .. } = &self.request;
+        let said: Vec<&str> = results.iter().filter_map(|result| result.text.as_deref()).collect();
+        let text = Text {
+            text: text.clone().unwrap_or_default(),
+            truncated: *text_truncated,
+            tool_results: said.join("\n"),
+            tool_results_truncated: self.request.results_truncated,
+        };
+        let results: Vec<ToolResult> = results.iter().map(result).collect();
         Request {
             bytes: self.request.bytes.unwrap_or(text.text.len() as u64),
             knowledge_bases: self.request.knowledge_bases.clone(),
             max_tokens: self.request.max_tokens,
             stream: self.request.stream.unwrap_or_else(|| operation.is_some_and(|found| found.output_stream)),
             tools: self.request.tools.clone(),
-            tool_results: self.request.tool_results,
-            results: Vec::new(),
-            result_bytes: 0,
-            facts: BTreeMap::new(),
+            tool_results: self.request.tool_results.max(results.len() as u64),
+            result_bytes: results.iter().map(|result| result.bytes).sum(),
+            results,
+            facts: self.request.facts.clone(),
             text: Some(text),
             guardrail: self.request.guardrail.clone(),
             guardrail_version: self.request.guardrail_version.clone(),
@@ -160,7 +166,12 @@ impl CallSpec {
 
     fn tool(&self) -> Option<Tool> {
         let arguments = self.arguments.clone().unwrap_or_else(|| serde_json::json!({}));
-        (!self.tool.is_empty()).then(|| Tool { names: self.tool.clone(), arguments, ..Tool::default() })
+        (!self.tool.is_empty()).then(|| Tool {
+            names: self.tool.clone(),
+            arguments,
+            id: self.tool_id.clone(),
+            origin: self.tool_origin.clone().unwrap_or_else(|| "model".to_owned()),
+        })
     }
 
     /// Oldest first.
@@ -185,6 +196,16 @@ fn find(name: &str, service: Option<&str>) -> Option<&'static Operation> {
     match service {
         Some(service) => found.find(|operation| operation.service == service),
         None => found.next(),
+    }
+}
+
+fn result(spec: &ResultSpec) -> ToolResult {
+    let length = spec.text.as_ref().map_or(0, |text| text.len() as u64);
+    ToolResult {
+        id: spec.id.clone(),
+        name: spec.tool.clone(),
+        bytes: spec.bytes.unwrap_or(length),
+        error: spec.error,
     }
 }
 

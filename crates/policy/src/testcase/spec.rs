@@ -40,6 +40,9 @@ pub struct CallSpec {
     pub(super) server_name: Option<String>,
     pub(super) tool: Vec<String>,
     pub(super) arguments: Option<serde_json::Value>,
+    pub(super) tool_id: Option<String>,
+    pub(super) tool_origin: Option<String>,
+    pub(super) response: Option<String>,
     pub(super) counts: Counts,
     pub(super) history: Vec<SeenSpec>,
     pub(super) time: Option<u64>,
@@ -61,11 +64,24 @@ pub(super) struct RequestSpec {
     pub(super) stream: Option<bool>,
     pub(super) tools: Vec<String>,
     pub(super) tool_results: u64,
+    pub(super) results: Vec<ResultSpec>,
+    pub(super) results_truncated: bool,
+    pub(super) facts: BTreeMap<String, String>,
     pub(super) guardrail: Option<String>,
     pub(super) guardrail_version: Option<String>,
     pub(super) knowledge_bases: Vec<String>,
     pub(super) s3_uris: Vec<String>,
     pub(super) truncated: bool,
+}
+
+/// A tool result that is sent back.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ResultSpec {
+    pub(super) id: Option<String>,
+    pub(super) tool: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) bytes: Option<u64>,
+    pub(super) error: bool,
 }
 
 /// Something seen in the session before.
@@ -89,6 +105,7 @@ const CREDENTIALS: &[&str] = &[
     "none",
 ];
 const ENTRANCES: &[&str] = &["pass_through", "resign"];
+const ORIGINS: &[&str] = &["model", "server", "return_control", "agent", "guard"];
 
 const AGENT_KEYS: &[Key] = &[
     key("id", Shape::Text, "Agent id, or ARN of an AgentCore runtime."),
@@ -103,12 +120,23 @@ const REQUEST_KEYS: &[Key] = &[
     key("max_tokens", Shape::Integer, "Largest answer asked for, in tokens."),
     key("stream", Shape::Boolean, "A streamed answer is asked for. Default: by the operation."),
     key("tools", Shape::Texts, "Names of the tools offered to the model."),
-    key("tool_results", Shape::Integer, "Number of tool results sent back."),
+    key("tool_results", Shape::Integer, "Number of tool results sent back. Default: that of `results`."),
+    key("results", Shape::Objects(RESULT_KEYS), "The newest of them."),
+    key("results_truncated", Shape::Boolean, "The gate's cap cut what they say."),
+    key("facts", Shape::TextMap, "What else the operation's body says."),
     key("guardrail", Shape::Text, "Guardrail id or ARN."),
     key("guardrail_version", Shape::Text, "Guardrail version."),
     key("knowledge_bases", Shape::Texts, "Knowledge bases named in the body."),
     key("s3_uris", Shape::Texts, "S3 URIs named in the body."),
     key("truncated", Shape::Boolean, "A list was cut at the gate's cap."),
+];
+
+const RESULT_KEYS: &[Key] = &[
+    key("id", Shape::Text, "Id of the tool call that it answers."),
+    key("tool", Shape::Text, "The tool, where the request tells."),
+    key("text", Shape::Text, "What the tool answered."),
+    key("bytes", Shape::Integer, "Size of its content. Default: that of the text."),
+    key("error", Shape::Boolean, "The caller says that the tool failed."),
 ];
 
 const COUNT_KEYS: &[Key] = &[
@@ -168,6 +196,9 @@ pub(crate) const CALL_KEYS: &[Key] = &[
     key("server_name", Shape::Text, "TLS server name. Default: the host."),
     key("tool", Shape::Texts, "The tool, where a tool call is decided; a list gives every form of its name."),
     key("arguments", Shape::AnyMap, "The tool's arguments."),
+    key("tool_id", Shape::Text, "The tool call's id in the answer."),
+    key("tool_origin", Shape::Choice(ORIGINS), "Who makes it. Default: `model`."),
+    key("response", Shape::Text, "A stretch of the answer's text, where that is judged."),
     key("counts", Shape::Object(COUNT_KEYS), "What the control plane has counted. Default: 0."),
     key("history", Shape::Objects(SEEN_KEYS), "What was seen in this session before."),
     key("time", Shape::Text, "When: RFC 3339, or Unix seconds. Default: 2026-01-05T12:00:00Z, a Monday."),
@@ -215,6 +246,12 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> CallSpec {
     spec.arguments = read_arguments(reader, map);
     if let (Some(node), true) = (map.get("arguments"), spec.tool.is_empty()) {
         reader.error(node.at, "`arguments` are those of a tool call; say which `tool`");
+    }
+    spec.tool_id = text(reader, map, "tool_id");
+    spec.tool_origin = choice(reader, map, "tool_origin", ORIGINS);
+    spec.response = text(reader, map, "response");
+    if let (Some(node), false) = (map.get("response"), spec.tool.is_empty()) {
+        reader.error(node.at, "a tool call has no `response`; write two cases");
     }
     spec.counts = map.get("counts").map(|node| read_counts(reader, node)).unwrap_or_default();
     if let Some(node) = map.get("history")
@@ -279,11 +316,30 @@ fn read_request(reader: &mut Reader<'_>, node: &Node) -> RequestSpec {
         stream: flag(reader, map, "stream"),
         tools: texts(reader, map, "tools").unwrap_or_default(),
         tool_results: number(reader, map, "tool_results").unwrap_or(0),
+        results: match map.get("results").and_then(|node| reader.list(node, "`results`")) {
+            Some(items) => items.iter().map(|item| read_result(reader, item)).collect(),
+            None => Vec::new(),
+        },
+        results_truncated: flag(reader, map, "results_truncated").unwrap_or(false),
+        facts: text_map(reader, map, "facts"),
         guardrail: text(reader, map, "guardrail"),
         guardrail_version: text(reader, map, "guardrail_version"),
         knowledge_bases: texts(reader, map, "knowledge_bases").unwrap_or_default(),
         s3_uris: texts(reader, map, "s3_uris").unwrap_or_default(),
         truncated: flag(reader, map, "truncated").unwrap_or(false),
+    }
+}
+
+fn read_result(reader: &mut Reader<'_>, node: &Node) -> ResultSpec {
+    let Some(map) = reader.map(node, "a tool result", &names(RESULT_KEYS)) else {
+        return ResultSpec::default();
+    };
+    ResultSpec {
+        id: text(reader, map, "id"),
+        tool: text(reader, map, "tool"),
+        text: text(reader, map, "text"),
+        bytes: number(reader, map, "bytes"),
+        error: flag(reader, map, "error").unwrap_or(false),
     }
 }
 

@@ -49,10 +49,21 @@ fn a_call_is_completed_as_the_gate_would() {
     assert_eq!(agent.path, "/agents/A1/agentAliases/B1/sessions/s/text");
     assert_eq!(agent.labels.len(), 3);
 
+    let text = b"{request: {results: [{id: t1, tool: query, text: abc}, {text: d, error: true, bytes: 9}], facts: {role_arn: r}}}";
+    let call = read_call("-", text).unwrap().complete(&bundle());
+    assert_eq!((call.request.tool_results, call.request.result_bytes), (2, 12));
+    assert_eq!(call.request.text.unwrap().tool_results, "abc\nd");
+    assert_eq!(call.request.results[0].name.as_deref(), Some("query"));
+    assert!(call.request.results[1].error);
+    assert_eq!(call.request.facts["role_arn"], "r");
+    let answer = read_call("-", b"{response: 'some text'}").unwrap().complete(&bundle());
+    assert_eq!(answer.response.unwrap().text, "some text");
+
     let unknown = read_call("-", b"operation: Nothing").unwrap().complete(&bundle());
     assert_eq!((unknown.operation.as_str(), unknown.action.as_str()), ("Nothing", "Unknown"));
     let tool = read_call("-", b"{tool: pay, arguments: {amount: 6000, to: [a, 1.5, true, ~]}, time: '2026-11-21T10:00:00Z', history: [{tool: b, ago: 1m}, {operation: Converse, ago: 1h}]}").unwrap();
     let tool = tool.complete(&bundle());
+    assert_eq!(tool.tool.as_ref().unwrap().origin, "model");
     assert_eq!(
         tool.tool.unwrap().arguments,
         serde_json::json!({"amount": 6000, "to": ["a", 1.5, true, null]})

@@ -19,6 +19,8 @@ struct Table {
     wants_counts: bool,
     /// In seconds.
     wants_history: Option<u64>,
+    /// `tool_calls`, `text`; not looked at where it is absent.
+    inspects: Option<Vec<String>>,
     cases: Vec<Case>,
 }
 
@@ -93,6 +95,12 @@ struct CallSpec {
     knowledge_bases: Vec<String>,
     text: Option<String>,
     text_truncated: bool,
+    /// What the tools answered; `results` are its tools, `null` for one that is not named.
+    result_text: Option<String>,
+    results: Vec<Option<String>>,
+    tool_results: Option<u64>,
+    facts: BTreeMap<String, String>,
+    response: Option<String>,
     metadata: BTreeMap<String, String>,
     session_attributes: BTreeMap<String, String>,
     guardrail: Option<String>,
@@ -113,6 +121,8 @@ struct CallSpec {
 struct ToolSpec {
     names: Vec<String>,
     arguments: serde_json::Value,
+    id: Option<String>,
+    origin: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -178,11 +188,21 @@ impl CallSpec {
                 stream: spec.stream,
                 tools: spec.tools.clone(),
                 knowledge_bases: spec.knowledge_bases.clone(),
-                text: spec.text.clone().map(|text| Text {
-                    text,
-                    truncated: spec.text_truncated,
-                    ..Text::default()
+                text: spec.text.clone().or(spec.result_text.as_ref().map(|_| String::new())).map(|text| {
+                    Text {
+                        text,
+                        truncated: spec.text_truncated,
+                        tool_results: spec.result_text.clone().unwrap_or_default(),
+                        ..Text::default()
+                    }
                 }),
+                tool_results: spec.tool_results.unwrap_or(spec.results.len() as u64),
+                results: spec
+                    .results
+                    .iter()
+                    .map(|name| crate::ToolResult { name: name.clone(), ..crate::ToolResult::default() })
+                    .collect(),
+                facts: spec.facts.clone(),
                 metadata: spec.metadata.clone(),
                 session_attributes: spec.session_attributes.clone(),
                 guardrail: spec.guardrail.clone(),
@@ -198,8 +218,10 @@ impl CallSpec {
                 } else {
                     tool.arguments.clone()
                 },
-                ..Tool::default()
+                id: tool.id.clone(),
+                origin: tool.origin.clone(),
             }),
+            response: spec.response.clone().map(|text| crate::Response { text }),
             counts: Counts { minute: spec.counts[0], hourly: spec.counts[1], daily: spec.counts[2] },
             history: spec
                 .history
@@ -233,6 +255,17 @@ fn every_table() {
         assert_eq!(bundle.wants_counts(), table.wants_counts, "{}: wants_counts", source.path);
         let history = bundle.wants_history().map(|millis| millis / 1000);
         assert_eq!(history, table.wants_history, "{}: wants_history", source.path);
+        if let Some(expected) = table.inspects {
+            let crate::Inspects { tool_calls, text } = bundle.inspects();
+            let got: Vec<_> =
+                [("tool_calls", tool_calls), ("text", text)].into_iter().filter(|one| one.1).collect();
+            assert_eq!(
+                got.iter().map(|one| one.0).collect::<Vec<_>>(),
+                expected,
+                "{}: inspects",
+                source.path
+            );
+        }
         for case in table.cases {
             let mut call = case.call.call();
             call.principal = bundle.identify(&Claim {
