@@ -12,7 +12,46 @@ use portcullis_audit::{self as audit, DecisionKind, DecisionRecord, VerdictKind}
 use portcullis_policy::Response;
 use portcullis_protocol::{AnswerText, Inspection, InspectionAnswer, InspectionSubject};
 use sha2::{Digest, Sha256};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+/// Records of calls whose answers are asked about, the newest: an answer with text is asked about many times.
+#[derive(Debug, Default)]
+pub(super) struct Parents(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    by_id: HashMap<String, Arc<DecisionRecord>>,
+    /// The oldest first.
+    order: VecDeque<String>,
+}
+
+/// Records that are remembered.
+const REMEMBERED: usize = 1_024;
+
+impl Parents {
+    fn get(&self, decision_id: &str) -> Option<Arc<DecisionRecord>> {
+        self.lock().by_id.get(decision_id).cloned()
+    }
+
+    fn put(&self, record: &Arc<DecisionRecord>) {
+        let mut remembered = self.lock();
+        let id = record.decision_id.clone();
+        if remembered.by_id.insert(id.clone(), Arc::clone(record)).is_none() {
+            remembered.order.push_back(id);
+        }
+        if remembered.order.len() > REMEMBERED
+            && let Some(oldest) = remembered.order.pop_front()
+        {
+            remembered.by_id.remove(&oldest);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl App {
     /// Decides what was found in an answer. Where the verdict rests on a rule, or it is a tool call, its record is durable
@@ -52,7 +91,7 @@ impl App {
         let name = format!("{call_id}#{number}");
         let (parent_id, correlation) = (parent.decision_id.clone(), parent.correlation_id.clone());
         let delegation = parent.delegation.clone();
-        let (mut call, mut rest) = recall::parts(parent);
+        let (mut call, mut rest) = recall::parts(DecisionRecord::clone(&parent));
         call.time = clock::unix_ms();
         rest.call_id = name;
         rest.gate = gate;
@@ -95,9 +134,16 @@ impl App {
     }
 
     /// The record of the decision that let the call out.
-    async fn parent(&self, decision_id: String, call_id: &str) -> Result<DecisionRecord, Fault> {
-        let found = self.store.decision(decision_id.clone()).await?;
-        let record = found.ok_or(Fault::NoDecision(decision_id))?.record;
+    async fn parent(&self, decision_id: String, call_id: &str) -> Result<Arc<DecisionRecord>, Fault> {
+        let record = match self.parents.get(&decision_id) {
+            Some(record) => record,
+            None => {
+                let found = self.store.decision(decision_id.clone()).await?;
+                let record = Arc::new(found.ok_or(Fault::NoDecision(decision_id))?.record);
+                self.parents.put(&record);
+                record
+            }
+        };
         let problem = if record.call_id != call_id {
             "it is that of another call"
         } else if record.kind != DecisionKind::Call {

@@ -64,6 +64,7 @@ pub struct App {
     /// What approvals need besides the store.
     pub desk: Desk,
     probe: health::ProbeCache,
+    parents: inspect::Parents,
     /// Held while somebody changes bundles over the API.
     rollout: tokio::sync::Mutex<()>,
 }
@@ -116,6 +117,7 @@ impl App {
             settings,
             desk: Desk::default(),
             probe,
+            parents: inspect::Parents::default(),
             rollout: tokio::sync::Mutex::default(),
         })
     }

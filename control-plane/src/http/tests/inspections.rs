@@ -325,3 +325,137 @@ async fn text_has_a_record_only_where_a_rule_has_something_new_to_say() {
         assert!(!shown.to_string().contains("marked"), "text stays out of the record: {shown}");
     }
 }
+
+const SEQUENCES: &str = "rules:
+- {id: look-first, action: block, tools: [pay], requires: [{tool: lookup, within: 1h}]}
+- {id: not-after-web, action: block, tools: [mail], blocked_by: [{tool: web, conditions: [{field: arguments.host, operator: not_equals, value: intern}]}]}
+- {id: thrice, action: throttle, tools: [often], conditions: [{field: context.hourly_count, operator: greater_than_or_equal, value: 2}]}
+- {id: calls, action: block, conditions: [{field: context.hourly_count, operator: greater_than_or_equal, value: 3}]}
+- {id: after-web, action: block, operations: [InvokeModel], blocked_by: [{tool: web}]}
+";
+
+/// The control plane, started again on what it has recorded.
+async fn restarted(plane: Plane, rules: &str) -> Plane {
+    let stopped = |plane: Plane| plane.dir;
+    let bundle = ActiveBundle::empty();
+    install(&bundle, rules);
+    plane_of(Settings::default(), stopped(plane), bundle, defaults).await
+}
+
+#[tokio::test]
+async fn sequences_and_counts_know_tool_calls_also_after_a_restart() {
+    let mut plane = plane_with(Settings::default(), Some(SEQUENCES), defaults).await;
+    let decision = let_out(&plane, "call").await;
+    let mut number = 0;
+    let mut steps = vec![
+        ("pay", "{}", "deny", "nothing was looked up"),
+        ("lookup", "{}", "allow", ""),
+        ("pay", "{}", "allow", "looked up before"),
+        ("mail", "{}", "allow", "nothing from the web"),
+        ("web", r#"{"host": "intern"}"#, "allow", ""),
+        ("mail", "{}", "allow", "only from inside"),
+        ("often", "{}", "allow", "once"),
+        ("often", "{}", "allow", "twice"),
+        ("often", "{}", "throttle", "three times"),
+        ("restart", "", "", ""),
+        ("pay", "{}", "allow", "looked up before the restart"),
+        ("often", "{}", "throttle", "counted before the restart"),
+        ("mail", "{}", "deny", "nobody knows any more from where"),
+    ];
+    for (name, arguments, verdict, why) in steps.drain(..) {
+        if name == "restart" {
+            plane = restarted(plane, SEQUENCES).await;
+            continue;
+        }
+        number += 1;
+        let answer = plane.inspect(&inspection("call", &decision, number, tool(name, arguments))).await;
+        println!("{name} {arguments}: {answer} ({why})");
+        assert_eq!(answer["verdict"], verdict, "{name} {arguments}: {why}");
+    }
+    // Calls are counted without their tool calls, before the restart and after it: one so far.
+    for (id, operation, verdict) in [
+        ("b", "InvokeModel", "deny"),
+        ("c", "Converse", "allow"),
+        ("d", "Converse", "allow"),
+        ("e", "Converse", "deny"),
+    ] {
+        let answer = plane.decide(&question(json!({"call_id": id, "operation": operation}))).await;
+        assert_eq!(answer["verdict"], verdict, "{id}: {answer}");
+    }
+}
+
+const LIMITED: &str = "version: \"1\"\nname: limited\ndefault: allow\nlimits:
+- {id: payments, measure: tool_calls, max: 2, window: 1h, tools: ['pay*'], per: [principal.name], message: enough paid}
+- {id: proposed, measure: tool_calls, max: 100, window: 1h}
+- {id: calls, measure: requests, max: 100, window: 1h}
+";
+
+#[tokio::test]
+async fn limits_by_tool_count_tool_calls_once() {
+    let plane = plane_with(Settings::default(), None, defaults).await;
+    let file = SourceFile { path: "bundle.yaml".to_owned(), bytes: LIMITED.as_bytes().to_vec() };
+    plane.app.bundle.install(Arc::new(compile(&[file]).unwrap()), Path::new("/bundle"), 1);
+    let answer = plane.decide(&question(json!({"call_id": "call"}))).await;
+    assert_eq!(answer["inspect"], json!({"tool_calls": true, "text": false}));
+    let decision = answer["decision_id"].as_str().unwrap().to_owned();
+    let asked = |number: u32, name: &str| inspection("call", &decision, number, tool(name, "{}"));
+    for (number, name, verdict) in [
+        (1, "pay", "allow"),
+        (1, "pay", "allow"),
+        (2, "look", "allow"),
+        (3, "pay_all", "allow"),
+        (4, "pay", "throttle"),
+    ] {
+        let answer = plane.inspect(&asked(number, name)).await;
+        assert_eq!(answer["verdict"], verdict, "{number} {name}: {answer}");
+        if verdict == "throttle" {
+            assert!(answer["message"].as_str().unwrap().contains("enough paid"), "{answer}");
+        }
+    }
+    let uses = plane.get("/v1/limits").await.json()["limits"].clone();
+    let used = |id: &str| {
+        let one = uses.as_array().unwrap().iter().find(|one| one["limit"] == id).unwrap().clone();
+        (one["used"].as_u64().unwrap(), one["reserved"].as_u64().unwrap())
+    };
+    println!("{uses}");
+    assert_eq!(used("payments"), (2, 0), "settled at once");
+    assert_eq!((used("proposed"), used("calls")), ((0, 0), (1, 1)));
+    // The outcome of the call tells the three that it proposed to the limit that counts those, and to no other.
+    let mut outcome = testdata("outcome.json");
+    outcome["call_id"] = json!("call");
+    outcome["usage"] = json!({"input_tokens": 1, "output_tokens": 1, "cache_read_tokens": 0, "cache_write_tokens": 0, "tool_calls": 3});
+    assert_eq!(plane.report(json!([outcome]), 0).await.status, StatusCode::OK);
+    let uses = plane.get("/v1/limits").await.json()["limits"].clone();
+    let used =
+        |id: &str| uses.as_array().unwrap().iter().find(|one| one["limit"] == id).unwrap()["used"].clone();
+    assert_eq!((used("payments"), used("proposed"), used("calls")), (json!(2), json!(3), json!(1)));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_outcome_of_what_has_none() {
+    let plane = plane_with(Settings::default(), Some(TOOLS), defaults).await;
+    let decision = let_out(&plane, "call").await;
+    plane.inspect(&inspection("call", &decision, 1, tool("a", "{}"))).await;
+    let reaped = plane.app.store.reap(u64::MAX / 2, 100).await.unwrap();
+    assert_eq!(reaped.marked, 1, "the call alone");
+    let shown = plane.get("/v1/decisions?outcome=unknown").await.json();
+    assert_eq!(shown["decisions"][0]["call_id"], "call");
+}
+
+#[tokio::test]
+async fn recorded_tool_calls_are_explained_without_their_arguments() {
+    let plane = plane_with(Settings::default(), Some(TOOLS), defaults).await;
+    let decision = let_out(&plane, "call").await;
+    let answer =
+        plane.inspect(&inspection("call", &decision, 1, tool("transfer_funds", r#"{"amount": 6000}"#))).await;
+    let path = format!("/v1/decisions/{}/explain", answer["decision_id"].as_str().unwrap());
+    let shown = plane.get(&path).await.json();
+    let rules = shown["parts"][0]["rules"].as_array().unwrap();
+    let holds = |id: &str| rules.iter().find(|rule| rule["id"] == id).unwrap()["holds"].clone();
+    println!("{shown}");
+    assert_eq!(
+        (holds("large-transfers"), holds("noted"), holds("no-nova")),
+        (json!("needs text"), json!("yes"), json!("no"))
+    );
+    assert!(shown["not_recorded"].as_array().unwrap().contains(&json!("arguments")));
+}
