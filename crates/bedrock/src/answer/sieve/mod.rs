@@ -96,7 +96,7 @@ pub struct FoundCall {
     pub name: String,
     /// Action group of an agent.
     pub group: Option<String>,
-    /// HTTP method of an API operation.
+    /// HTTP method of an API operation, in capitals.
     pub method: Option<String>,
     /// Agent id, where the answer names one.
     pub agent: Option<String>,

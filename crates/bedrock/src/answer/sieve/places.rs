@@ -220,6 +220,12 @@ pub(super) static BLOCK_DELTA: Place = of(&[("contentBlockIndex", &INDEX), ("del
 /// `contentBlockStop`.
 pub(super) static BLOCK_STOP: Place = node(Node::Stop, &[("contentBlockIndex", &INDEX)]);
 
+/// What the model had written before a guardrail changed it.
+static GUARDRAIL: Place = of(&[("modelOutput", &ALL_TEXT)]);
+static GUARDRAIL_TRACE: Place = of(&[("guardrail", &GUARDRAIL)]);
+/// `metadata`: read for text only.
+pub(super) static METADATA: Place = of(&[("trace", &GUARDRAIL_TRACE)]);
+
 // Anthropic.
 
 const BLOCK_MEMBERS: Members = &[
@@ -393,6 +399,9 @@ pub(super) static ANSWER: Place = of(&[
     ("contentBlockDelta", &BLOCK_DELTA),
     ("contentBlockStop", &BLOCK_STOP),
     ("event", &SONIC),
+    ("metadata", &METADATA),
+    ("trace", &GUARDRAIL_TRACE),
+    ("amazon-bedrock-trace", &GUARDRAIL_TRACE),
     // GenerateQuery, ListFlowExecutionEvents.
     ("queries", &QUERIES),
     ("flowExecutionEvents", &FLOW_EVENT),

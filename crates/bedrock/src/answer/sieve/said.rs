@@ -194,18 +194,43 @@ pub(super) fn add_parameter(to: &mut Option<Arguments>, parameter: &Parameter, l
     arguments.bytes.push(b'}');
 }
 
-/// A value as JSON of its declared type; `None` where it is not of that type.
+/// A value as JSON of its declared type; `None` where it is not of that type. Whoever runs the tool makes a number of `+7`,
+/// `007` and `7.`, too, so they must not be strings for whoever compares them.
 fn typed(kind: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-    let json = match kind {
-        b"number" | b"integer" | b"boolean" | b"object" | b"array" => compact(value, value.len())?,
+    let kind = kind.to_ascii_lowercase();
+    let value = value.trim_ascii();
+    let json = match kind.as_slice() {
+        b"number" | b"integer" => compact(&plain_number(value), usize::MAX)?,
+        b"boolean" => value.to_ascii_lowercase(),
+        b"object" | b"array" => compact(value, usize::MAX)?,
         _ => return None,
     };
-    let fits = match kind {
-        b"number" => matches!(json.first(), Some(b'-' | b'0'..=b'9')),
-        b"integer" => json.iter().all(|byte| matches!(byte, b'-' | b'0'..=b'9')),
+    let fits = match kind.as_slice() {
+        b"number" | b"integer" => matches!(json.first(), Some(b'-' | b'0'..=b'9')),
         b"boolean" => matches!(json.as_slice(), b"true" | b"false"),
         b"object" => json.first() == Some(&b'{'),
         _ => json.first() == Some(&b'['),
     };
     fits.then_some(json)
+}
+
+/// A number as JSON writes it: without `+` and needless zeros, with digits on both sides of its point.
+fn plain_number(value: &[u8]) -> Vec<u8> {
+    let (sign, digits) = match value.split_first() {
+        Some((b'+', digits)) => (&b""[..], digits),
+        Some((b'-', digits)) => (&b"-"[..], digits),
+        _ => (&b""[..], value),
+    };
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    let digits = digits.get(zeros..).unwrap_or_default();
+    let whole = digits.iter().take_while(|digit| digit.is_ascii_digit()).count();
+    let (whole, rest) = digits.split_at_checked(whole).unwrap_or((digits, &[]));
+    // A point without digits on either side is none.
+    let bare = whole.is_empty() && zeros == 0;
+    let rest = match rest.split_first() {
+        Some((b'.', tail)) if !bare && !tail.first().is_some_and(u8::is_ascii_digit) => tail,
+        _ => rest,
+    };
+    let zero = whole.is_empty() && (zeros > 0 || rest.first() == Some(&b'.'));
+    [sign, if zero { b"0" } else { b"" }, whole, rest].concat()
 }

@@ -68,6 +68,7 @@ impl Cut<'_> {
             b"contentBlockStop" => &places::BLOCK_STOP,
             b"chunk" if self.model => &places::MODEL_CHUNK,
             b"chunk" if text => &places::AGENT_CHUNK,
+            b"metadata" if text => &places::METADATA,
             b"returnControl" => &places::RETURN_CONTROL,
             b"trace" => &places::TRACE,
             b"flowTraceEvent" => &places::FLOW_TRACE,

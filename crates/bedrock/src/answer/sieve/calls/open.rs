@@ -79,7 +79,7 @@ impl Draft {
             id: some(self.id),
             name: text(name),
             group: some(self.group),
-            method: some(self.method),
+            method: some(self.method.to_ascii_uppercase()),
             agent: some(self.agent),
             arguments: text(arguments),
             problem,
