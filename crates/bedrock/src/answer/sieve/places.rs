@@ -350,8 +350,13 @@ static COHERE_BLOCK: Place = node(Node::Call(Shape::BlockOrFragment), CHAT_CALL_
 static COHERE_DELTA: Place =
     of(&[("content", &DELTA_CONTENT), ("tool_plan", &TEXT), ("tool_calls", &COHERE_BLOCK)]);
 static DELTA_CONTENT: Place = of(&[("text", &TEXT), ("thinking", &TEXT)]);
-/// `message` of Anthropic's `message_start`, and of Cohere (v2).
-static MESSAGE: Place = of(&[("content", &CONTENT), ("tool_plan", &TEXT), ("tool_calls", &CHAT_CALL)]);
+/// `message` of Anthropic's `message_start`, and of Cohere (v2); Pegasus's text.
+static MESSAGE: Place = Place {
+    leaf: Leaf::Text,
+    node: Node::Plain,
+    members: &[("content", &CONTENT), ("tool_plan", &TEXT), ("tool_calls", &CHAT_CALL)],
+    other: None,
+};
 
 // Nova Sonic.
 
@@ -518,11 +523,8 @@ static FLOW_FIELDS: Place = of(&[("content", &FLOW_DOCUMENT)]);
 static FLOW_NODE: Place = of(&[("fields", &FLOW_FIELDS)]);
 static AGENT_TRACES: Place = of(&[("agentTraces", &TRACE)]);
 static FLOW_DEPENDENCY: Place = of(&[("traceElements", &AGENT_TRACES)]);
-static FLOW_EVENT: Place = of(&[
-    ("flowOutputEvent", &FLOW_NODE),
-    ("nodeOutputEvent", &FLOW_NODE),
-    ("nodeDependencyEvent", &FLOW_DEPENDENCY),
-]);
+/// What an agent in the flow did then is no call any more.
+static FLOW_EVENT: Place = of(&[("flowOutputEvent", &FLOW_NODE), ("nodeOutputEvent", &FLOW_NODE)]);
 /// `flowOutputEvent`, `flowMultiTurnInputRequestEvent`.
 pub(super) static FLOW_OUTPUT: Place = of(&[("content", &FLOW_DOCUMENT)]);
 static FLOW_TRACE_KIND: Place =
