@@ -95,12 +95,12 @@ impl Calls {
         let Some(shape) = draft.shape else { return Ok(()) };
         match shape {
             Shape::Whole | Shape::Typed | Shape::ReturnControl => {
-                self.whole(draft, out);
+                self.whole(draft, None, out);
             }
             // It follows as `returnControl`.
             Shape::Trace if draft.returns => {}
             Shape::Trace => {
-                self.whole(draft, out);
+                self.whole(draft, None, out);
             }
             Shape::Named => {
                 let at = *whole;
@@ -146,17 +146,17 @@ impl Calls {
     }
 
     /// A call that was told at once.
-    pub(super) fn whole(&mut self, draft: Draft, out: &mut Outcome<'_>) -> u32 {
+    pub(super) fn whole(&mut self, draft: Draft, problem: Option<CallProblem>, out: &mut Outcome<'_>) -> u32 {
         let key = self.key();
         out.part_of(key);
-        out.found.push(Found::Call { key, call: draft.call(Vec::new(), None) });
+        out.found.push(Found::Call { key, call: draft.call(Vec::new(), problem) });
         key
     }
 
     /// The same, and it may be told again.
     fn tell(&mut self, draft: Draft, out: &mut Outcome<'_>) -> Result<(), AnswerFlaw> {
         let hash = draft.hash(&[]);
-        let key = self.whole(draft, out);
+        let key = self.whole(draft, None, out);
         self.remember(key, hash)
     }
 

@@ -109,14 +109,16 @@ pub(super) fn compact(text: &[u8], limit: usize) -> Option<Vec<u8>> {
     (!writer.to.over).then_some(writer.to.bytes)
 }
 
-/// The length of the JSON value that a text begins with.
-pub(super) fn value_length(text: &[u8]) -> Option<usize> {
+/// The length of the JSON value that a text begins with, or why it begins with none.
+pub(super) fn value_length(text: &[u8]) -> Result<usize, Flaw> {
     let mut nowhere = Writer { to: Compact::new(0), open: Vec::new() };
     let mut tokenizer = Tokenizer::default();
     match tokenizer.push(text, &mut nowhere) {
-        Ok(()) => tokenizer.finish(&mut nowhere).ok().map(|()| text.len()),
-        Err(Fault { flaw: Flaw::TrailingBytes, offset }) => usize::try_from(offset).ok(),
-        Err(_) => None,
+        Ok(()) => tokenizer.finish(&mut nowhere).map(|()| text.len()).map_err(|fault| fault.flaw),
+        Err(Fault { flaw: Flaw::TrailingBytes, offset }) => {
+            usize::try_from(offset).map_err(|_| Flaw::TrailingBytes)
+        }
+        Err(fault) => Err(fault.flaw),
     }
 }
 

@@ -139,8 +139,11 @@ impl Intake {
         if self.flawed {
             return;
         }
+        // What waits is not told where nobody knows whether it is a call.
         let taken = self.read_written(found);
-        found.append(&mut self.waiting);
+        if taken.is_ok() {
+            found.append(&mut self.waiting);
+        }
         self.calls.end(found);
         match (taken, whole) {
             (Err(flaw), _) => self.flaw(flaw, found),
@@ -188,8 +191,8 @@ impl Intake {
     fn read_written(&mut self, found: &mut Vec<Found>) -> Result<(), AnswerFlaw> {
         let mut out = Outcome { found, keys: Vec::new() };
         for written in self.written.iter_mut().filter(|written| written.holds()) {
-            for draft in written.calls(&self.limits)? {
-                self.calls.whole(draft, &mut out);
+            for (draft, problem) in written.calls(&self.limits)? {
+                self.calls.whole(draft, problem, &mut out);
             }
         }
         let Outcome { keys, .. } = out;

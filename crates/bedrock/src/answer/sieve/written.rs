@@ -6,11 +6,11 @@
 //! `<|python_tag|>name.call(a=1)`, and code behind it (Llama 3.1's own tools); `[TOOL_CALLS] […]` (Mistral);
 //! `<tool_call>{…}</tool_call>` (Qwen, Hermes). Source: Meta, "Llama model cards and prompt formats"; the models' templates.
 
-use super::SieveLimits;
 use super::compact::{Compact, compact, value_length};
 use super::places::{self, Shape};
 use super::reading::{Reader, Texts};
 use super::said::{Arguments, Draft};
+use super::{CallProblem, SieveLimits};
 use crate::answer::AnswerFlaw;
 use crate::body::flaw::Flaw;
 
@@ -18,15 +18,18 @@ use crate::body::flaw::Flaw;
 pub(super) const MAX_PREFIX: usize = 512;
 /// Most texts that a document may have: answers to the same question.
 pub(super) const MAX_TEXTS: usize = 16;
-/// The first key of an object that may be a call.
-const FIRST_KEYS: [&str; 8] =
-    ["name", "parameters", "arguments", "function", "type", "id", "tool_name", "tool_call_id"];
+/// A call has one of each.
+const NAMES: [&str; 3] = ["\"name\"", "\"function\"", "\"tool_name\""];
+const ARGUMENTS: [&str; 2] = ["\"parameters\"", "\"arguments\""];
 const PYTHON: &str = "<|python_tag|>";
 const FUNCTION: &str = "<function=";
 const FUNCTION_END: &str = "</function>";
 /// What may stand before and between calls.
 const MARKS: [&str; 7] =
     [PYTHON, "[TOOL_CALLS]", "<tool_call>", "</tool_call>", FUNCTION_END, "<|eom_id|>", "<|eot_id|>"];
+
+/// A call, and why it cannot be read.
+pub(super) type Call = (Draft, Option<CallProblem>);
 
 /// A text as far as it has come.
 #[derive(Debug, Default)]
@@ -77,7 +80,7 @@ impl Written {
     }
 
     /// The answer ends: the calls in it.
-    pub(super) fn calls(&mut self, limits: &SieveLimits) -> Result<Vec<Draft>, AnswerFlaw> {
+    pub(super) fn calls(&mut self, limits: &SieveLimits) -> Result<Vec<Call>, AnswerFlaw> {
         let text = String::from_utf8_lossy(&self.text).into_owned();
         self.text = Vec::new();
         self.state = State::Text;
@@ -116,13 +119,11 @@ fn begins(text: &str) -> State {
     if inner.is_empty() {
         return open;
     }
+    // In what order its keys come is the model's choice.
     match inner.strip_prefix('{').map(str::trim_start) {
         Some("") => open,
-        Some(object) => match object.strip_prefix('"').map(|key| key.split_once('"')) {
-            Some(Some((key, _))) if FIRST_KEYS.contains(&key) => State::Likely,
-            Some(None) => open,
-            _ => State::Text,
-        },
+        Some(object) if object.starts_with('"') => State::Likely,
+        Some(_) => State::Text,
         None if inner.len() == text.len() => State::Text,
         None => match inner.split_once('(') {
             Some((name, _)) if is_name(name) => State::Likely,
@@ -138,7 +139,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Draft>, Flaw> {
+fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Call>, Flaw> {
     let mut calls = Vec::new();
     let mut rest = text;
     let mut python = false;
@@ -152,7 +153,7 @@ fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Draft>, Flaw> {
         if let Some(function) = rest.strip_prefix(FUNCTION) {
             let Some((name, arguments)) = function.split_once('>') else { return Ok(calls) };
             let (arguments, after) = arguments.split_once(FUNCTION_END).unwrap_or((arguments, ""));
-            calls.push(call(name.trim(), arguments.trim().as_bytes().to_vec()));
+            calls.push((call(name.trim(), arguments.trim().as_bytes().to_vec()), None));
             rest = after;
             continue;
         }
@@ -162,11 +163,11 @@ fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Draft>, Flaw> {
                 rest = after;
             }
             _ if rest.starts_with('[') => {
-                calls.extend(listed(rest));
+                calls.extend(listed(rest).into_iter().map(|draft| (draft, None)));
                 return Ok(calls);
             }
             _ if python && !rest.is_empty() => {
-                calls.push(code(rest));
+                calls.push((code(rest), None));
                 return Ok(calls);
             }
             _ => return Ok(calls),
@@ -185,27 +186,35 @@ fn call(name: &str, arguments: Vec<u8>) -> Draft {
 }
 
 /// The calls of the JSON value that the text begins with, and what follows it.
-fn json<'a>(text: &'a str, limits: &SieveLimits) -> Result<Option<(Vec<Draft>, &'a str)>, Flaw> {
+///
+/// What is no JSON for us may be a call for others, who read deeper nesting, half characters or values that break off: where it
+/// looks like a call it is one that cannot be read.
+fn json<'a>(text: &'a str, limits: &SieveLimits) -> Result<Option<(Vec<Call>, &'a str)>, Flaw> {
     if !text.starts_with(['{', '[']) {
         return Ok(None);
     }
-    let end = value_length(text.as_bytes()).unwrap_or_default();
-    let Some((value, after)) = text.split_at_checked(end).filter(|(value, _)| !value.is_empty()) else {
-        return Ok(None);
+    let end = match value_length(text.as_bytes()) {
+        Ok(end) => end,
+        Err(flaw @ (Flaw::TooDeep | Flaw::NumberTooLong | Flaw::LoneSurrogate)) => return Err(flaw),
+        Err(_) if !resembles_call(text) => return Ok(None),
+        Err(Flaw::Truncated) => {
+            let call = Draft { shape: Some(Shape::Whole), ..Draft::default() };
+            return Ok(Some((vec![(call, Some(CallProblem::Unfinished))], "")));
+        }
+        Err(flaw) => return Err(flaw),
     };
+    let (value, after) = text.split_at_checked(end).unwrap_or((text, ""));
     let mut reader = Reader::new(*limits);
     reader.begin(&places::WRITTEN_CALL, Texts::default());
     reader.push(value.as_bytes());
-    match reader.end() {
-        Ok(said) => {
-            let mut found = std::mem::take(&mut said.calls);
-            found.retain(|draft| !draft.name.is_empty() && draft.arguments.is_some());
-            Ok(Some((found, after)))
-        }
-        // It names the tool or its arguments twice.
-        Err(flaw @ (Flaw::DuplicateKey | Flaw::Contradiction)) => Err(flaw),
-        Err(_) => Ok(None),
-    }
+    let mut found = std::mem::take(&mut reader.end()?.calls);
+    found.retain(|draft| !draft.name.is_empty() && draft.arguments.is_some());
+    Ok(Some((found.into_iter().map(|draft| (draft, None)).collect(), after)))
+}
+
+fn resembles_call(text: &str) -> bool {
+    let any = |keys: &[&str]| keys.iter().any(|key| text.contains(key));
+    any(&NAMES) && any(&ARGUMENTS)
 }
 
 /// `[name(a=1), other()]`.
