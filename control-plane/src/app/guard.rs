@@ -1,14 +1,16 @@
 //! Whoever runs a tool asks before he does: the same decision as for a tool call found in an answer, on what he says of
 //! himself, and within what his token covers.
 
-use super::call::Rest;
+use super::call::{Rest, ip_of};
 use super::tool::{ToolAnswer, ToolQuestion, names};
 use super::{App, Fault};
 use crate::clock;
 use crate::tokens::{AgentScope, Caller};
 use portcullis_audit::TOKEN_SCOPE_RULE;
-use portcullis_policy::{Agent, Assurance, Bundle, Call, Claim, Principal, Request};
-use portcullis_protocol::{CredentialFacts, CredentialKind, EndpointFacts, ProposedCall, SdkFacts, Verdict};
+use portcullis_policy::{Agent, Assurance, Bundle, Call, Claim, Network, Principal, Request};
+use portcullis_protocol::{
+    CredentialFacts, CredentialKind, EndpointFacts, ProposedCall, SdkFacts, SourceFacts, Verdict,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -54,7 +56,16 @@ pub struct GuardContext {
     pub correlation_id: Option<String>,
     /// `session_attributes` of rules: what is known of the user.
     pub attributes: BTreeMap<String, String>,
-    /// Name and version of the client.
+    /// From where it asks; not the caller's word.
+    pub client: GuardClient,
+}
+
+/// What is known of the connection on which somebody asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GuardClient {
+    /// `IP:PORT`; `None` on a Unix socket.
+    pub address: Option<String>,
+    /// Name and version of the client, as it says.
     pub user_agent: Option<String>,
 }
 
@@ -76,6 +87,15 @@ impl App {
     /// # Errors
     /// [`Fault`]: there is no verdict, and the tool must not run.
     pub async fn guard(&self, holder: &Caller, question: GuardQuestion) -> Result<GuardAnswer, Fault> {
+        let result = self.try_guard(holder, question).await;
+        match &result {
+            Ok(answer) => self.telemetry.inspected("guard", &answer.verdict),
+            Err(fault) => self.telemetry.fault(fault.code()),
+        }
+        result
+    }
+
+    async fn try_guard(&self, holder: &Caller, question: GuardQuestion) -> Result<GuardAnswer, Fault> {
         let until = Instant::now() + question.wait.min(LONGEST_WAIT);
         let exchange = exchange()?;
         let mut round = 1;
@@ -128,6 +148,10 @@ impl App {
                     session_attributes: context.attributes.clone(),
                     text: Some(portcullis_policy::Text::default()),
                     ..Request::default()
+                },
+                network: Network {
+                    source_ip: context.client.address.as_deref().map(ip_of),
+                    ..Network::default()
                 },
                 time: clock::unix_ms(),
                 ..Call::default()
@@ -207,7 +231,8 @@ fn rest(holder: &Caller, context: &GuardContext, call_id: String) -> Rest {
             dual_stack: false,
             vpc_endpoint: None,
         }),
-        sdk: SdkFacts { user_agent: context.user_agent.clone(), ..SdkFacts::default() },
+        source: SourceFacts { address: context.client.address.clone(), server_name: None },
+        sdk: SdkFacts { user_agent: context.client.user_agent.clone(), ..SdkFacts::default() },
         ..Rest::default()
     }
 }

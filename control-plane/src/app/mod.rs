@@ -27,7 +27,7 @@ pub use approvals::{Answer, AnswerError, Desk, Expiry, NewGrant};
 pub use chronicle::chronicle;
 pub use explain::{ConditionView, Explained, ExplanationView, PartView, RuleView, holds};
 pub use fault::Fault;
-pub use guard::{GuardAnswer, GuardContext, GuardQuestion, LONGEST_WAIT};
+pub use guard::{GuardAnswer, GuardClient, GuardContext, GuardQuestion, LONGEST_WAIT};
 pub use health::{BundleHealth, DirectoryHealth, Health, StoreHealth};
 pub use history::History;
 pub use keys::{ExistingPair, KeyRing, KeySummary, KeysError, NewKey, SecretKey};

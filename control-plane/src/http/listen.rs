@@ -109,6 +109,8 @@ pub async fn serve(listener: Listener, router: Router, mut stop: watch::Receiver
             let listener = listener.tap_io(|stream| {
                 let _ = stream.set_nodelay(true);
             });
+            // Whoever asks is known by his address, too.
+            let router = router.into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, router).with_graceful_shutdown(stopped).await
         }
         Listener::Unix(listener, path) => {

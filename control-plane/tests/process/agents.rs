@@ -44,6 +44,12 @@ fn agents_have_a_listener_of_their_own_where_it_is_wanted() {
         assert_eq!(ask(base, "get_balance"), (200, json!("allow")), "{base}");
         assert_eq!(ask(base, "close_account"), (200, json!("deny")), "{base}");
     }
+    let found = run(&mut server.client(&["audit", "search", "--output", "json", "--verdict", "deny"]));
+    let first: Value = serde_json::from_str(stdout(&found).lines().next().unwrap()).unwrap();
+    assert!(
+        first["source"]["address"].as_str().is_some_and(|from| from.starts_with("127.0.0.1:")),
+        "{first}"
+    );
     let elsewhere = server.agent.post(format!("{agents}/v1/decisions")).send_json(question("c")).unwrap();
     assert_eq!(elsewhere.status().as_u16(), 404);
     drop(server);

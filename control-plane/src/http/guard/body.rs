@@ -1,7 +1,7 @@
 //! The question of `POST /v1/guard`.
 
 use super::read::{Object, wrong};
-use crate::app::{GuardContext, GuardQuestion, LONGEST_WAIT};
+use crate::app::{GuardClient, GuardContext, GuardQuestion, LONGEST_WAIT};
 use crate::http::problem::Problem;
 use portcullis_protocol::{ProposedCall, ToolOrigin};
 use serde::Deserialize;
@@ -77,7 +77,7 @@ pub(super) const MAX_ARGUMENTS: usize = 1_024 * 1_024;
 ///
 /// # Errors
 /// What is wrong, by its pointer.
-pub(super) fn read(bytes: &[u8], user_agent: Option<String>) -> Result<GuardQuestion, Problem> {
+pub(super) fn read(bytes: &[u8], client: GuardClient) -> Result<GuardQuestion, Problem> {
     let body = Object::document(bytes)?.only(BODY)?;
     let name = body.long_text("tool")?.unwrap_or_default();
     if name.is_empty() {
@@ -87,7 +87,7 @@ pub(super) fn read(bytes: &[u8], user_agent: Option<String>) -> Result<GuardQues
     let context = body.object("context")?.map(|context| context.only(CONTEXT)).transpose()?;
     let wait = body.number("wait_seconds", LONGEST_WAIT.as_secs())?.unwrap_or_default();
     let mut id = None;
-    let mut read = GuardContext { user_agent, ..GuardContext::default() };
+    let mut read = GuardContext { client, ..GuardContext::default() };
     if let Some(context) = context {
         id = context.text("tool_use_id")?;
         read = GuardContext {

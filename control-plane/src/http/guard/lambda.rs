@@ -6,7 +6,7 @@
 
 use super::body::proposed;
 use super::read::{Object, wrong};
-use crate::app::{GuardAnswer, GuardContext, GuardQuestion};
+use crate::app::{GuardAnswer, GuardClient, GuardContext, GuardQuestion};
 use crate::http::problem::Problem;
 use portcullis_protocol::{ProposedCall, Verdict};
 use serde_json::value::RawValue;
@@ -39,7 +39,7 @@ enum Form {
 pub(super) fn read(
     bytes: &[u8],
     wait: Duration,
-    user_agent: Option<String>,
+    client: GuardClient,
 ) -> Result<(Event<'_>, GuardQuestion), Problem> {
     let body = Object::document(bytes)?;
     if let Some(version) = body.text("messageVersion")?.filter(|version| version != VERSION) {
@@ -68,7 +68,7 @@ pub(super) fn read(
         user_id: ["userId", "user_id"].iter().find_map(|key| attributes.get(*key)).cloned(),
         tenant: ["tenant", "tenantId"].iter().find_map(|key| attributes.get(*key)).cloned(),
         attributes,
-        user_agent,
+        client,
         ..GuardContext::default()
     };
     // What goes back must be an object, too.

@@ -5,8 +5,7 @@ use super::super::auth::Guarded;
 use super::super::json::Json;
 use super::super::problem::Problem;
 use super::body::proposed;
-use super::user_agent;
-use crate::app::{App, GuardContext, GuardQuestion};
+use crate::app::{App, GuardClient, GuardContext, GuardQuestion};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +38,7 @@ const TRACE: &str = "x-meshguard-trace-id";
 pub(in crate::http) async fn check(
     State(app): State<Arc<App>>,
     holder: Result<Guarded, Problem>,
+    client: GuardClient,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // The client takes every 403 for a decision: a token of the wrong kind must not look like one.
@@ -52,11 +52,7 @@ pub(in crate::http) async fn check(
     let arguments = resource.map_or_else(|| json!({}), |resource| json!({"resource": resource}));
     let question = GuardQuestion {
         tool: proposed(action.clone(), arguments.to_string()),
-        context: GuardContext {
-            correlation_id: trace.clone(),
-            user_agent: user_agent(&headers),
-            ..GuardContext::default()
-        },
+        context: GuardContext { correlation_id: trace.clone(), client, ..GuardContext::default() },
         wait: Duration::ZERO,
     };
     let answer = app.guard(&holder, question).await?;

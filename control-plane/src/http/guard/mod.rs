@@ -10,14 +10,17 @@ mod tests;
 use super::auth::Guarded;
 use super::json::{self, Json, Query};
 use super::problem::Problem;
-use crate::app::{App, GuardAnswer, LONGEST_WAIT};
+use crate::app::{App, GuardAnswer, GuardClient, LONGEST_WAIT};
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::header;
+use axum::http::request::Parts;
 use axum::routing::{any, get, post};
 use body::GuardRequest;
 use portcullis_protocol::Verdict;
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,11 +101,11 @@ pub(super) struct BedrockAgentResponse {
 pub(super) async fn guard(
     State(app): State<Arc<App>>,
     Guarded(holder): Guarded,
+    client: GuardClient,
     request: Request,
 ) -> Result<Json<GuardResponse>, Problem> {
-    let user_agent = user_agent(request.headers());
     let bytes = json::body(request, &app).await?;
-    let question = body::read(&bytes, user_agent).inspect_err(|_| app.telemetry.fault("bad_question"))?;
+    let question = body::read(&bytes, client).inspect_err(|_| app.telemetry.fault("bad_question"))?;
     drop(bytes);
     let answer = app.guard(&holder, question).await?;
     Ok(Json(GuardResponse::of(&answer)))
@@ -133,6 +136,7 @@ pub(super) async fn bedrock_agent(
     State(app): State<Arc<App>>,
     Guarded(holder): Guarded,
     Query(query): Query<BedrockAgentQuery>,
+    client: GuardClient,
     request: Request,
 ) -> Result<Json<BedrockAgentResponse>, Problem> {
     let seconds = query.wait_seconds.unwrap_or_default();
@@ -140,18 +144,24 @@ pub(super) async fn bedrock_agent(
         let longest = LONGEST_WAIT.as_secs();
         return Err(Problem::bad_request(format!("`wait_seconds` must be 0 to {longest}")));
     }
-    let user_agent = user_agent(request.headers());
     let bytes = json::body(request, &app).await?;
-    let (event, question) = lambda::read(&bytes, Duration::from_secs(seconds), user_agent)
+    let (event, question) = lambda::read(&bytes, Duration::from_secs(seconds), client)
         .inspect_err(|_| app.telemetry.fault("bad_question"))?;
     let answer = app.guard(&holder, question).await?;
     let response = event.refusal(&answer);
     Ok(Json(BedrockAgentResponse { answer: GuardResponse::of(&answer), response }))
 }
 
-/// Cut as the gate cuts it.
-fn user_agent(headers: &HeaderMap) -> Option<String> {
-    let mut text = headers.get(header::USER_AGENT)?.to_str().ok()?.to_owned();
-    text.truncate(512);
-    Some(text)
+impl FromRequestParts<Arc<App>> for GuardClient {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Infallible> {
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(GuardClient {
+            address: address.map(|ConnectInfo(address)| address.to_string()),
+            // Cut as the gate cuts it; it is ASCII.
+            user_agent: user_agent.map(|text| text.chars().take(512).collect()),
+        })
+    }
 }

@@ -1,7 +1,7 @@
 //! What is read of questions and events, and what is answered; the endpoints themselves are in `http/tests/guard.rs`.
 
 use super::{body, lambda};
-use crate::app::{GuardAnswer, GuardQuestion};
+use crate::app::{GuardAnswer, GuardClient, GuardQuestion};
 use crate::http::problem::Problem;
 use portcullis_protocol::Verdict;
 use proptest::prelude::*;
@@ -71,7 +71,7 @@ fn written(case: &Value) -> String {
 fn questions_are_read_whole_or_not_at_all() {
     let cases = table("questions.json");
     for case in &cases {
-        compare(case, body::read(written(case).as_bytes(), None));
+        compare(case, body::read(written(case).as_bytes(), GuardClient::default()));
     }
     println!("compared {} questions", cases.len());
 }
@@ -81,7 +81,11 @@ fn events_are_read_as_aws_documents_them() {
     let cases = table("events.json");
     for case in &cases {
         let event = case["event"].to_string();
-        compare(case, lambda::read(event.as_bytes(), Duration::ZERO, None).map(|(_, question)| question));
+        compare(
+            case,
+            lambda::read(event.as_bytes(), Duration::ZERO, GuardClient::default())
+                .map(|(_, question)| question),
+        );
     }
     println!("compared {} events", cases.len());
 }
@@ -107,7 +111,7 @@ fn a_refusal_is_the_whole_lambda_response() {
     let cases = table("responses.json");
     for case in &cases {
         let text = event(case["form"].as_str().unwrap());
-        let (event, _) = lambda::read(text.as_bytes(), Duration::ZERO, None).unwrap();
+        let (event, _) = lambda::read(text.as_bytes(), Duration::ZERO, GuardClient::default()).unwrap();
         let verdict: Verdict = serde_json::from_value(case["verdict"].clone()).unwrap();
         let out_of_scope = case["out_of_scope"] == true;
         let answer = GuardAnswer { decision_id: "d-1".to_owned(), verdict, out_of_scope };
@@ -135,8 +139,8 @@ proptest! {
         let place = at.index(event.len());
         event.splice(place..place, bytes.iter().copied());
         for bytes in [&bytes, &event] {
-            let _ = body::read(bytes, None);
-            if let Ok((_, question)) = lambda::read(bytes, Duration::ZERO, None) {
+            let _ = body::read(bytes, GuardClient::default());
+            if let Ok((_, question)) = lambda::read(bytes, Duration::ZERO, GuardClient::default()) {
                 let text = String::from_utf8(bytes.clone()).unwrap();
                 prop_assert!(serde_json::from_str::<Value>(&text).is_ok());
                 prop_assert!(question.tool.problem.is_some() || serde_json::from_str::<Value>(&question.tool.arguments).is_ok());
@@ -149,7 +153,7 @@ proptest! {
     fn numbers_are_numbers_or_nothing(value in "[-+0-9eE.,_ xX]{0,12}", kind in "integer|number") {
         let event = json!({"actionGroup": "g", "function": "f", "parameters": [{"name": "n", "type": kind, "value": value}]});
         let event = event.to_string();
-        let (_, question) = lambda::read(event.as_bytes(), Duration::ZERO, None).unwrap();
+        let (_, question) = lambda::read(event.as_bytes(), Duration::ZERO, GuardClient::default()).unwrap();
         match question.tool.problem {
             Some(problem) => prop_assert_eq!(problem, "argument_of_another_type"),
             None => {

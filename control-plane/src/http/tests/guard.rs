@@ -20,6 +20,10 @@ rules:
   action: require_approval
   tools: [refund]
   message: Refunds need a yes
+- id: hold-wires
+  action: require_approval
+  tools: [wire]
+  approval: {hold: 45s}
 - id: slowly
   action: throttle
   retry_after: 7s
@@ -206,6 +210,14 @@ async fn what_a_token_does_not_cover_is_denied_and_recorded() {
             }
         }
     }
+    // A bundle in shadow mode lets everything pass but this.
+    let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), bytes: text.as_bytes().to_vec() };
+    let shadow = format!("{BUNDLE}mode: shadow\n");
+    let bundle = compile(&[file("bundle.yaml", &shadow), file("rules/test.yaml", TOOLS)]).unwrap();
+    plane.app.bundle.install(Arc::new(bundle), Path::new("/bundle"), 1);
+    let large = json!({"tool": "transfer_funds", "arguments": {"amount": 8000}});
+    assert_eq!(plane.guard(&token, &large).await["decision"], "allow");
+    assert_eq!(plane.guard(&token, &json!({"tool": "refund"})).await["decision"], "deny");
     // The agent of an event is held against the token, too; another try of the model would not help.
     let event = json!({"actionGroup": "g", "function": "get_balance", "agent": {"id": "OTHER"}});
     let answer = plane.ask_as(&token, "/v1/guard/bedrock-agent", &event).await.json();
@@ -276,6 +288,11 @@ async fn a_call_waits_for_its_approval_as_long_as_it_says() {
     let shown = plane.get(&format!("/v1/approvals/{id}")).await.json();
     assert_eq!(shown["call"]["tool"], json!({"name": "refund", "arguments": {"amount": 1}}));
 
+    // Whoever asks says how long he waits, not the rule.
+    let started = Instant::now();
+    assert_eq!(plane.guard(&token, &json!({"tool": "wire"})).await["decision"], "pending_approval");
+    assert!(started.elapsed() < Duration::from_secs(20));
+
     // It waits in vain.
     let started = Instant::now();
     let again = plane.guard(&token, &refund(1, 1)).await;
@@ -290,10 +307,11 @@ async fn a_call_waits_for_its_approval_as_long_as_it_says() {
             let live = plane.app.store.live();
             let id = loop {
                 let shown = plane.get("/v1/approvals?state=pending").await.json();
-                let id = shown["approvals"][0]["id"].as_str().map(str::to_owned);
-                match id {
-                    Some(id) if live.waiting(&id) > 0 => break id,
-                    _ => tokio::task::yield_now().await,
+                let all = shown["approvals"].as_array().unwrap();
+                let mut ids = all.iter().filter_map(|one| one["id"].as_str());
+                match ids.find(|id| live.waiting(id) > 0) {
+                    Some(id) => break id.to_owned(),
+                    None => tokio::task::yield_now().await,
                 }
             };
             let path = format!("/v1/approvals/{id}/{verb}");

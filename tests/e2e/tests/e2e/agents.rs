@@ -111,7 +111,11 @@ out(json.load(urllib.request.urlopen(request))['decisions'])";
     let records = records.as_array().context("records")?;
     println!("{} records of tool calls that were asked about", records.len());
     for record in records {
-        ensure!(record["kind"] == "tool_call" && record["tool"]["names"][0] == "transfer_funds", "{record}");
+        let tool = &record["tool"]["names"][0];
+        ensure!(
+            record["kind"] == "tool_call" && (tool == "transfer_funds" || tool == "close_account"),
+            "{record}"
+        );
         let principal = &record["principal"];
         ensure!(principal["name"] == "AGENT12345" && principal["assurance"] == "verified", "{record}");
         let chain = &record["delegation"];
