@@ -118,11 +118,15 @@ out(json.load(urllib.request.urlopen(request))['decisions'])";
         );
         let principal = &record["principal"];
         ensure!(principal["name"] == "AGENT12345" && principal["assurance"] == "verified", "{record}");
+        // What its token does not cover is on record as it was said.
+        let agent = if record["policy"]["rule"] == "portcullis/agent-token-scope" {
+            &record["agent"]["id"]
+        } else {
+            &principal["name"]
+        };
+        let agent = format!("agent {}", agent.as_str().context("an agent")?);
         let chain = &record["delegation"];
-        ensure!(
-            *chain == json!(["agent AGENT12345", "user u-17"]) || *chain == json!(["agent AGENT12345"]),
-            "{chain}"
-        );
+        ensure!(*chain == json!([agent, "user u-17"]) || *chain == json!([agent]), "{chain}");
     }
     // Whoever cannot ask does not run the tool.
     let nobody = with_examples(environment.clone(), &[("PORTCULLIS_GUARD_URL", "http://127.0.0.1:9")]);
@@ -225,7 +229,7 @@ r.run = watched
 agent = {"agentId": "AGENT12345", "agentAliasId": "TSTALIASID"}
 for amount in [4000, 8000]:
     said = r.turn(agent, f"s-{amount}", "u-17", '[[tool:transfer_funds {"amount": %s, "to": "ACME"}]]' % amount)
-    out({"said": said, "ran": ran, "told": told, "requests": len(requests)})
+    out({"said": said, "ran": ran, "told": told})
     ran, told = [], []
 "#;
     let seen = python::run(environment, script)?;
