@@ -14,7 +14,7 @@ use super::{CallProblem, SieveLimits};
 use crate::answer::AnswerFlaw;
 use crate::body::flaw::Flaw;
 
-/// White space, names and marks that a text may begin with before it is known what it is.
+/// What a call in a text may have beside its arguments.
 pub(super) const MAX_PREFIX: usize = 512;
 /// Most texts that a document may have: answers to the same question.
 pub(super) const MAX_TEXTS: usize = 16;
@@ -55,7 +55,7 @@ impl Written {
         if self.state == State::Text {
             return Ok(());
         }
-        self.text.extend_from_slice(part);
+        add(&mut self.text, part);
         if self.state == State::Open {
             self.state = begins(&String::from_utf8_lossy(&self.text));
         }
@@ -88,24 +88,29 @@ impl Written {
     }
 }
 
-/// Whether a text that begins like this may be a call, by its first character.
-pub(super) fn may_be_call(text: &[u8]) -> bool {
-    matches!(text.trim_ascii_start().first(), None | Some(b'{' | b'[' | b'<')) && !is_blank(text)
+/// Adds a part to a text, but for the blanks that it begins with: programs strip them, and they are no part of a call.
+pub(super) fn add(text: &mut Vec<u8>, part: &[u8]) {
+    if !text.is_empty() || part.first().is_some_and(u8::is_ascii_graphic) {
+        text.extend_from_slice(part);
+    } else {
+        text.extend_from_slice(String::from_utf8_lossy(part).trim_start_matches(is_blank).as_bytes());
+    }
 }
 
-fn is_blank(text: &[u8]) -> bool {
-    text.len() > MAX_PREFIX && text.trim_ascii_start().is_empty()
+/// Whether a text that begins like this may be a call, by its first character.
+pub(super) fn may_be_call(text: &[u8]) -> bool {
+    matches!(text.first(), None | Some(b'{' | b'[' | b'<'))
+}
+
+/// What programs strip from the start of a text before they read it: Python's white space, and JavaScript's.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}' | '\u{feff}')
 }
 
 /// What a text is that begins like this.
 fn begins(text: &str) -> State {
-    if is_blank(text.as_bytes()) {
-        return State::Text;
-    }
-    let text = text.trim_start();
-    let open = if text.len() > MAX_PREFIX { State::Text } else { State::Open };
     if text.is_empty() {
-        return open;
+        return State::Open;
     }
     for mark in MARKS.iter().chain(&[FUNCTION]) {
         if text.starts_with(mark) {
@@ -115,19 +120,19 @@ fn begins(text: &str) -> State {
             return State::Open;
         }
     }
-    let inner = text.strip_prefix('[').map_or(text, str::trim_start);
+    let inner = text.strip_prefix('[').map_or(text, |inner| inner.trim_start_matches(is_blank));
     if inner.is_empty() {
-        return open;
+        return State::Open;
     }
     // In what order its keys come is the model's choice.
-    match inner.strip_prefix('{').map(str::trim_start) {
-        Some("") => open,
+    match inner.strip_prefix('{').map(|inner| inner.trim_start_matches(is_blank)) {
+        Some("") => State::Open,
         Some(object) if object.starts_with('"') => State::Likely,
         Some(_) => State::Text,
         None if inner.len() == text.len() => State::Text,
         None => match inner.split_once('(') {
             Some((name, _)) if is_name(name) => State::Likely,
-            None if is_name(inner) => open,
+            None if is_name(inner) => State::Open,
             _ => State::Text,
         },
     }
@@ -144,7 +149,7 @@ fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Call>, Flaw> {
     let mut rest = text;
     let mut python = false;
     loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ';' | ','));
+        rest = rest.trim_start_matches(|c: char| is_blank(c) || matches!(c, ';' | ','));
         if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark)) {
             python |= *mark == PYTHON;
             rest = rest.get(mark.len()..).unwrap_or_default();

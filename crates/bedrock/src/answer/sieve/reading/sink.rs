@@ -139,7 +139,7 @@ impl Sink for Reading {
                 }
                 let begun = self.texts.begun >> said.written.len().saturating_sub(1) & 1 == 1;
                 if let Some(text) = said.written.last_mut() {
-                    text.extend_from_slice(part);
+                    written::add(text, part);
                     // Most texts are known by their first character.
                     if !begun && !written::may_be_call(text) {
                         self.leaf = if self.limits.text { Leaf::Text } else { Leaf::Nothing };
