@@ -4,7 +4,7 @@
 
 mod answer_common;
 
-use answer_common::{frame, operation};
+use answer_common::{compress, frame, operation};
 use portcullis_bedrock::{AnswerHead, AnswerReader};
 use serde_json::json;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -35,10 +35,14 @@ static ALLOCATOR: Counting = Counting;
 const LEN: usize = 23 * 1024 * 1024;
 
 /// The most that reading `body` took, beyond what there was.
-fn peak(name: &str, content_type: &str, body: &[u8]) -> usize {
+fn peak(name: &str, content_type: &str, coding: Option<&str>, body: &[u8]) -> usize {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
-    let head = AnswerHead { content_type: Some(content_type.as_bytes()), ..AnswerHead::default() };
+    let head = AnswerHead {
+        content_type: Some(content_type.as_bytes()),
+        content_encoding: coding.map(str::as_bytes),
+        ..AnswerHead::default()
+    };
     let mut reader = AnswerReader::new(Some(operation(name)), &head);
     body.chunks(65_536).for_each(|slice| reader.push(slice));
     let flaw = reader.finish().flaw;
@@ -76,6 +80,19 @@ fn memory_is_bounded_whatever_the_answer() {
         ("CreateMessage", "text/event-stream", format!("data: {text}\n\n").into_bytes(), 4_096),
         ("CreateMessage", "text/event-stream", "data\n".repeat(LEN / 5).into_bytes(), 4_096),
     ] {
-        assert!(peak(name, kind, &body) <= bound, "{name} takes more than {bound} bytes");
+        assert!(peak(name, kind, None, &body) <= bound, "{name} takes more than {bound} bytes");
     }
+    // The window of the decompressor, and its tables; a bomb costs no more.
+    let plain = json!({"output": text, "usage": {"inputTokens": 1}}).to_string();
+    for (coding, plain) in
+        [("gzip", plain.as_bytes()), ("deflate", plain.as_bytes()), ("gzip", &vec![b' '; 3 * LEN])]
+    {
+        let body = compress(coding, plain);
+        let taken = peak("Converse", "application/json", Some(coding), &body);
+        assert!(taken <= 52 * 1_024, "{coding} takes {taken} bytes");
+    }
+    // Any nesting costs a bit a level.
+    let deep = format!("{{\"output\":{}1{}}}", "[".repeat(60_000), "]".repeat(60_000));
+    let taken = peak("Converse", "application/json", None, deep.as_bytes());
+    assert!(taken <= 24 * 1_024, "60,000 levels take {taken} bytes");
 }

@@ -52,6 +52,7 @@ impl Candidate {
         let origin = match self.proof {
             // A type only says that it is not the caller's.
             Proof::Given(origin) => Some(self.typed.unwrap_or(origin)),
+            Proof::Named(_) => Some(CallOrigin::Agent),
             Proof::Type | Proof::Listed | Proof::Item => self.typed,
             Proof::Id => self.id.is_some().then_some(CallOrigin::Model),
             Proof::Name => self.name.is_some().then_some(CallOrigin::Model),
@@ -61,7 +62,10 @@ impl Candidate {
         let name = match (self.name, self.method) {
             (Some(name), Some(method)) => format!("{method} {name}"),
             (Some(name), None) => name,
-            (None, _) => self.kind.unwrap_or_default(),
+            (None, _) => match self.proof {
+                Proof::Named(name) => name.to_owned(),
+                _ => self.kind.unwrap_or_default(),
+            },
         };
         let call = SeenCall { id: self.id, name, origin };
         match self.proof {

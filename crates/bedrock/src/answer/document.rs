@@ -244,8 +244,10 @@ impl Reading {
 impl Sink for Reading {
     fn open(&mut self, container: Container) -> Result<(), Flaw> {
         let place = self.value();
-        // Nothing is kept of what does not matter, however deep it is.
-        if self.barren > 0 || (place.is_barren() && place.means == Means::Nothing) {
+        // Nothing is kept of what does not matter, however deep it is; no API has a list of lists that does.
+        let nested_list = container == Container::Array
+            && matches!(self.open.last(), Some(Frame { container: Container::Array, .. }));
+        if self.barren > 0 || nested_list || (place.is_barren() && place.means == Means::Nothing) {
             self.barren = self.barren.saturating_add(1);
             return Ok(());
         }

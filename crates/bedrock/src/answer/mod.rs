@@ -6,8 +6,9 @@
 //!   slice ──────┘        └ AWS event stream ─▶ Frames ───▶ Document ─┘
 //! ```
 //!
-//! Nothing of an answer is kept but numbers: strings pass by unread, a frame's payload is read as it comes, its headers are
-//! the only thing that waits for its rest. What a frame says counts when its checksum is right, and not before.
+//! Nothing of an answer is kept but numbers and a few names: strings pass by unread, a frame's payload is read as it comes, its
+//! headers are the only thing that waits for its rest. What a frame says counts when its checksum is right, and not before. What
+//! is compressed with gzip or deflate is decompressed on its way here (`inflate`).
 
 mod calls;
 mod counts;

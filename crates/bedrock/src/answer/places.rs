@@ -75,6 +75,8 @@ pub(super) enum Means {
 pub(super) enum Proof {
     /// It is one.
     Given(CallOrigin),
+    /// It is one of an agent's own, of this name.
+    Named(&'static str),
     /// Its type says so.
     Type,
     /// The same, in a list of all calls.
@@ -363,7 +365,12 @@ static ACTION_GROUP: Place = call(
         ("executionType", &CALL_EXECUTION),
     ],
 );
-static INVOCATION_INPUT: Place = of(&[("actionGroupInvocationInput", &ACTION_GROUP)]);
+static INVOCATION_INPUT: Place = of(&[
+    ("actionGroupInvocationInput", &ACTION_GROUP),
+    ("knowledgeBaseLookupInput", &call(Proof::Named("knowledge_base_lookup"), &[])),
+    ("agentCollaboratorInvocationInput", &call(Proof::Named("agent_collaborator"), &[])),
+    ("codeInterpreterInvocationInput", &call(Proof::Named("code_interpreter"), &[])),
+]);
 static TRACE_KIND: Place = of(&[
     ("modelInvocationInput", &MODEL_INPUT),
     ("modelInvocationOutput", &MODEL_OUTPUT),

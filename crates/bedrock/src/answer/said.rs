@@ -12,7 +12,8 @@ const MAX_CALLS: usize = 64;
 pub struct GuardrailSaid {
     /// It changed or stopped the answer.
     pub intervened: bool,
-    /// Kinds of policies that found something, in the order of [`Policy`].
+    /// Kinds of policies that found something, each once: `topic`, `content`, `word`, `sensitive_information`,
+    /// `contextual_grounding`, `automated_reasoning`, `prompt_attack` (InvokeGuardrailChecks).
     pub policies: Vec<&'static str>,
 }
 

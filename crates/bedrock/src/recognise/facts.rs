@@ -156,8 +156,8 @@ pub(super) fn more(
     let Some(operation) = operation else { return Ok(facts) };
     // Its text is kept at AWS: there is none in the request.
     add("prompt_by_arn", model.filter(|model| model.kind == ModelKind::Prompt).map(|_| "true"));
-    match operation.service {
-        "bedrock-agentcore" | "bedrock-agentcore-gateway" => {
+    match operation.name {
+        "InvokeAgentRuntime" | "InvokeAgentRuntimeCommand" | "InvokeHarness" | "InvokeGateway" => {
             add("runtime_user_id", headers.runtime_user);
             add("mcp_session_id", headers.mcp_session);
             add("mcp_protocol_version", headers.mcp_version);
@@ -166,7 +166,7 @@ pub(super) fn more(
             let account = target.map(|target| one(target, "accountId")).transpose()?.flatten();
             add("runtime_account_id", account.as_deref());
         }
-        "bedrock-agent-runtime" => add("source_arn", headers.source_arn),
+        "InvokeAgent" => add("source_arn", headers.source_arn),
         _ if takes_guardrail_headers(operation) => {
             add("service_tier", headers.service_tier);
             add("latency", headers.latency);

@@ -124,13 +124,17 @@ impl Case {
     }
 
     pub(crate) fn reader(&self) -> AnswerReader {
+        AnswerReader::new(Some(operation(&self.operation)), &self.head())
+    }
+
+    pub(crate) fn head(&self) -> AnswerHead<'_> {
         let usual = match (&self.events, &self.sse) {
             (Some(_), _) => "application/vnd.amazon.eventstream",
             (_, Some(_)) => "text/event-stream; charset=utf-8",
             _ => "application/json",
         };
         let header = |name: &str| self.headers.get(name).map(String::as_bytes);
-        let head = AnswerHead {
+        AnswerHead {
             content_type: Some(self.content_type.as_deref().unwrap_or(usual).as_bytes()),
             content_encoding: header("content-encoding"),
             input_tokens: header("x-amzn-bedrock-input-token-count"),
@@ -138,8 +142,11 @@ impl Case {
             cache_read_tokens: header("x-amzn-bedrock-cache-read-input-token-count"),
             cache_write_tokens: header("x-amzn-bedrock-cache-write-input-token-count"),
             session: header("session"),
-        };
-        AnswerReader::new(Some(operation(&self.operation)), &head)
+        }
+    }
+
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.gzip
     }
 
     pub(crate) fn is_event_stream(&self) -> bool {
