@@ -9,7 +9,7 @@
 use super::compact::{Compact, compact, value_length};
 use super::places::{self, Shape};
 use super::reading::{Reader, Texts};
-use super::said::{Arguments, Draft};
+use super::said::{Arguments, Draft, MAX_NAME};
 use super::{CallProblem, SieveLimits};
 use crate::answer::AnswerFlaw;
 use crate::body::flaw::Flaw;
@@ -132,7 +132,7 @@ fn begins(text: &str) -> State {
         None if inner.len() == text.len() => State::Text,
         None => match inner.split_once('(') {
             Some((name, _)) if is_name(name) => State::Likely,
-            None if is_name(inner) => State::Open,
+            None if is_name(inner) && inner.len() <= MAX_NAME => State::Open,
             _ => State::Text,
         },
     }
@@ -183,8 +183,8 @@ fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Call>, Flaw> {
 fn call(name: &str, arguments: Vec<u8>) -> Draft {
     Draft {
         shape: Some(Shape::Whole),
-        name_too_long: name.len() > super::said::MAX_NAME,
-        name: name.as_bytes().get(..super::said::MAX_NAME).unwrap_or(name.as_bytes()).to_vec(),
+        name_too_long: name.len() > MAX_NAME,
+        name: name.as_bytes().get(..MAX_NAME).unwrap_or(name.as_bytes()).to_vec(),
         arguments: Some(Arguments { bytes: arguments, over: false }),
         ..Draft::default()
     }
