@@ -94,11 +94,12 @@ impl Calls {
     ) -> Result<(), AnswerFlaw> {
         let Some(shape) = draft.shape else { return Ok(()) };
         match shape {
-            Shape::Whole | Shape::Typed | Shape::ReturnControl => {
+            Shape::Whole | Shape::Typed => {
                 self.whole(draft, None, out);
             }
-            // It follows as `returnControl`.
-            Shape::Trace if draft.returns => {}
+            Shape::ReturnControl => self.returned(draft, out),
+            // It follows as `returnControl`; but its arguments are here already, so here it is decided.
+            Shape::Trace if draft.returns => self.tell(draft, out)?,
             Shape::Trace => {
                 self.whole(draft, None, out);
             }
@@ -158,6 +159,17 @@ impl Calls {
         let hash = draft.hash(&[]);
         let key = self.whole(draft, None, out);
         self.remember(key, hash)
+    }
+
+    /// A call that an agent hands back. Its trace may have told it before.
+    fn returned(&mut self, draft: Draft, out: &mut Outcome<'_>) {
+        let hash = draft.hash(&[]);
+        match self.told.iter().find(|told| told.hash == hash) {
+            Some(told) => out.part_of(told.key),
+            None => {
+                self.whole(draft, None, out);
+            }
+        }
     }
 
     fn remember(&mut self, key: u32, hash: u64) -> Result<(), AnswerFlaw> {

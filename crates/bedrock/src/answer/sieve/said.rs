@@ -132,6 +132,7 @@ impl Draft {
     pub(super) fn origin(&self) -> CallOrigin {
         match (self.shape, self.kind.as_slice()) {
             (Some(Shape::ReturnControl), _) => CallOrigin::ReturnControl,
+            (Some(Shape::Trace), _) if self.returns => CallOrigin::ReturnControl,
             (Some(Shape::Trace), _) => CallOrigin::Agent,
             (_, b"tool_use" | b"function_call" | b"custom_tool_call") => CallOrigin::Model,
             // The caller runs these, too.
