@@ -212,8 +212,8 @@ mod tests {
             println!("{text:?} -> {found:?}");
             assert_eq!(found, expected.map_err(str::to_owned), "{text}");
         }
-        assert!(arguments(&proposed(&deep(100))).is_ok());
-        assert_eq!(arguments(&proposed(&deep(200))), Err("arguments_unreadable".to_owned()));
+        assert!(arguments(&proposed(&deep(127))).is_ok());
+        assert_eq!(arguments(&proposed(&deep(128))), Err("arguments_unreadable".to_owned()));
         let told = ProposedCall { problem: Some("unfinished".to_owned()), ..proposed("{}") };
         assert_eq!(arguments(&told), Err("unfinished".to_owned()));
         assert_eq!(arguments(&ProposedCall::default()), Err("no_name".to_owned()));

@@ -15,10 +15,8 @@ fn every_example_loads_and_passes_its_cases() {
         let files = read_directory(path);
         let bundle = compile(&files).unwrap_or_else(|error| panic!("{name}:\n{error}"));
         assert_eq!(bundle.name(), name, "the bundle is named as its directory");
-        // What is said of rules on tool calls is known, and in the README of the bundle.
         let warnings = render(bundle.warnings());
-        let others: Vec<_> = warnings.lines().filter(|line| !line.contains("concern tool calls")).collect();
-        assert!(others.is_empty(), "{name}: {others:#?}");
+        assert!(warnings.is_empty(), "{name}: {warnings}");
         let cases = testcase::read_cases(&files).unwrap_or_else(|error| panic!("{name}:\n{error}"));
         let report = testcase::run(&bundle, cases.iter().flat_map(|file| &file.cases));
         println!(
