@@ -123,7 +123,7 @@ fn model(model: ModelFacts) -> Model {
 
 fn result(result: ToolResultFacts) -> ToolResult {
     let ToolResultFacts { id, name, bytes, error } = result;
-    ToolResult { id, name, bytes, error }
+    ToolResult { id, name, proposed: None, bytes, error }
 }
 
 /// The credential's form of a wire name; none for what is no such name.

@@ -27,7 +27,7 @@ use approve::Approval;
 use hold::Patience;
 pub(super) use identify::Identified;
 use portcullis_audit::DecisionKind;
-use portcullis_policy::{Bundle, Effect, Inspects};
+use portcullis_policy::{Bundle, Call, Effect, Inspects};
 use portcullis_protocol::{DecisionAnswer, DecisionRequest, Inspect, Verdict};
 use reserve::Room;
 use rule::{Ruled, Ruling};
@@ -84,6 +84,7 @@ impl App {
         }
         if let Some(bundle) = bundle.filter(|_| !identified.is_refused()) {
             self.history.fill(&*self.store, bundle, &mut identified.call).await?;
+            self.name_results(bundle, &mut identified.call).await?;
         }
 
         for _ in 0..MAX_ROUNDS {
@@ -116,6 +117,26 @@ impl App {
             }
         }
         Err(StoreError::ApprovalChanged.into())
+    }
+
+    /// Finds out of which tools the results are that are sent back, where a rule asks and they do not say: a result has the id
+    /// of the tool call that it answers, and that is on record.
+    async fn name_results(&self, bundle: &Bundle, call: &mut Call) -> Result<(), Fault> {
+        let is_call = call.tool.is_none() && call.response.is_none();
+        if !is_call || !bundle.wants_tool_names() {
+            return Ok(());
+        }
+        let mut results: Vec<_> =
+            call.request.results.iter_mut().filter(|result| result.id.is_some()).collect();
+        let ids: Vec<String> = results.iter().filter_map(|result| result.id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let tools = self.store.tools_of(call.principal.name.clone(), ids).await?;
+        for (result, tool) in results.iter_mut().zip(tools) {
+            result.proposed = tool;
+        }
+        Ok(())
     }
 
     /// From what the rules say to what is recorded: approvals, then limits. A limit may ask for an approval itself, and

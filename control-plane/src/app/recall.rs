@@ -175,6 +175,7 @@ fn call(record: DecisionRecord) -> Call {
                 .map(|result| ToolResult {
                     id: result.id,
                     name: result.name,
+                    proposed: None,
                     bytes: result.bytes,
                     error: result.error,
                 })

@@ -288,6 +288,9 @@ pub trait Store: Approvals + Send + Sync + std::fmt::Debug {
         limit: u32,
     ) -> Pending<'_, Vec<StoredSeen>>;
 
+    /// For each id the tool of the tool call that was proposed to this principal under it last, by its first name.
+    fn tools_of(&self, principal: String, ids: Vec<String>) -> Pending<'_, Vec<Option<String>>>;
+
     /// Changes what is known of bundles; `true` when [`BundleChange::version`] was not there before.
     fn change_bundles(&self, change: BundleChange) -> Pending<'_, bool>;
 

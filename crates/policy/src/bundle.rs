@@ -60,6 +60,7 @@ pub struct Bundle {
     inspects: Inspects,
     wants_text: bool,
     wants_counts: bool,
+    wants_tool_names: bool,
     wants_history: Option<u64>,
     warnings: Vec<Diagnostic>,
 }
@@ -136,10 +137,14 @@ fn assemble(
     let wants_text = conditions().any(Predicate::needs_text);
     let wants_counts = cedar.as_ref().is_some_and(Cedar::reads_counts)
         || conditions().any(|one| one.any_field(&Field::is_count));
+    let of_names = |field: &Field| matches!(field.name, "tool_result.names" | "tool_result.unnamed");
+    let wants_tool_names = conditions().any(|one| one.any_field(&of_names));
     let inspects = Inspects {
         tool_calls: manifest.tool_default == Effect::Deny
             || rules.iter().any(|rule| rule.about.tools)
             || conditions().any(|one| one.selects_tools() || one.looks_for_tools())
+            // Of which tool a result is is known for sure only where its tool call was asked about.
+            || wants_tool_names
             || cedar.as_ref().is_some_and(Cedar::concerns_tools),
         text: rules.iter().any(|rule| rule.about.answers),
     };
@@ -166,6 +171,7 @@ fn assemble(
         inspects,
         wants_text,
         wants_counts,
+        wants_tool_names,
         wants_history,
         rules,
         warnings: report.into_diagnostics(),
@@ -246,6 +252,12 @@ impl Bundle {
     #[must_use]
     pub fn wants_counts(&self) -> bool {
         self.wants_counts
+    }
+
+    /// Some rule reads of which tools the results are that are sent back: [`crate::ToolResult::proposed`].
+    #[must_use]
+    pub fn wants_tool_names(&self) -> bool {
+        self.wants_tool_names
     }
 
     /// The longest time, in milliseconds, that a sequence rule looks back in [`crate::Call::history`]; `None` when there

@@ -85,6 +85,9 @@ pub struct ToolResult {
     pub id: Option<String>,
     /// The tool, where the result names it.
     pub name: Option<String>,
+    /// The tool of the tool call that it answers, where the control plane remembers it; filled only when
+    /// [`crate::Bundle::wants_tool_names`].
+    pub proposed: Option<String>,
     /// Bytes of its content.
     pub bytes: u64,
     /// The caller says that the tool failed.

@@ -210,10 +210,10 @@ impl Results {
         let mut named = 0_u64;
         for result in &request.results {
             results.ids.extend(result.id.clone().filter(|id| !id.is_empty()));
-            if let Some(name) = result.name.as_ref().filter(|name| !name.is_empty()) {
-                results.names.push(name.clone());
-                named += 1;
-            }
+            let names = result.name.iter().chain(&result.proposed).filter(|name| !name.is_empty());
+            let before = results.names.len();
+            results.names.extend(names.cloned());
+            named += u64::from(results.names.len() > before);
             results.max_bytes = results.max_bytes.max(result.bytes);
             results.errors += u64::from(result.error);
         }

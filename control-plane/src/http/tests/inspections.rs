@@ -459,3 +459,46 @@ async fn recorded_tool_calls_are_explained_without_their_arguments() {
     );
     assert!(shown["not_recorded"].as_array().unwrap().contains(&json!("arguments")));
 }
+
+#[tokio::test]
+async fn results_are_of_the_tools_that_were_proposed_under_their_ids() {
+    let plane = plane_with(Settings::default(), Some(TEXTS), defaults).await;
+    let decision = let_out(&plane, "call").await;
+    // One is known because it was asked about, the other because the outcome tells.
+    let asked =
+        json!({"tool_call": {"origin": "model", "id": "t-query", "name": "query", "arguments": "{}"}});
+    plane.inspect(&inspection("call", &decision, 1, asked)).await;
+    let mut outcome = testdata("outcome.json");
+    outcome["call_id"] = json!("call");
+    outcome["answer"] = json!({"tool_calls": [
+        {"id": "t-other", "name": "other", "origin": "model"}, {"id": "t-query", "name": "query", "origin": "model"}]});
+    assert_eq!(plane.report(json!([outcome]), 0).await.status, StatusCode::OK);
+    let cases = [
+        (json!([{"id": "t-query", "bytes": 9}]), "deny"),
+        (json!([{"id": "t-other", "bytes": 9}]), "allow"),
+        (json!([{"id": "t-other", "bytes": 9}, {"id": "t-query", "bytes": 9}]), "deny"),
+        (json!([{"id": "t-unknown", "bytes": 9}]), "deny"),
+        (json!([{"name": "other", "bytes": 9}]), "allow"),
+        (json!([{"id": "t-query", "name": "other", "bytes": 9}]), "deny"),
+        (json!([{"bytes": 9}]), "deny"),
+    ];
+    for (number, (results, verdict)) in cases.into_iter().enumerate() {
+        let count = results.as_array().unwrap().len();
+        let body = json!({"bytes": 99, "tool_results": count, "results": results, "result_bytes": 9,
+            "text": {"text": "", "tool_results": "poison"}});
+        let answer = plane.decide(&question(json!({"call_id": format!("c{number}"), "body": body}))).await;
+        println!("{results} -> {answer}");
+        assert_eq!(answer["verdict"], verdict, "{results}");
+        let shown = plane.get(&format!("/v1/decisions?call_id=c{number}")).await.json();
+        assert_eq!(
+            shown["decisions"][0]["request"]["results"][0]["name"], results[0]["name"],
+            "as it was sent"
+        );
+    }
+    // Ids are a caller's own words: those of another say nothing.
+    let other = json!({"kind": "sigv4", "access_key_id": "AKIAOTHER"});
+    let body = json!({"bytes": 99, "tool_results": 1, "results": [{"id": "t-other", "bytes": 9}],
+        "text": {"text": "", "tool_results": "poison"}});
+    let answer = plane.decide(&question(json!({"call_id": "x", "body": body, "credential": other}))).await;
+    assert_eq!(answer["verdict"], "deny", "{answer}");
+}

@@ -23,6 +23,7 @@ mod read;
 mod scan;
 mod schema;
 mod statements;
+mod tools;
 mod trace;
 mod writer;
 
@@ -393,6 +394,10 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Pending<'_, Vec<StoredSeen>> {
         self.read(move |conn| history::seen(conn, &principal, session.as_deref(), since_ms, limit))
+    }
+
+    fn tools_of(&self, principal: String, ids: Vec<String>) -> Pending<'_, Vec<Option<String>>> {
+        self.read(move |conn| tools::tools_of(conn, &principal, &ids))
     }
 
     fn change_bundles(&self, change: BundleChange) -> Pending<'_, bool> {

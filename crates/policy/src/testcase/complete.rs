@@ -204,6 +204,7 @@ fn result(spec: &ResultSpec) -> ToolResult {
     ToolResult {
         id: spec.id.clone(),
         name: spec.tool.clone(),
+        proposed: None,
         bytes: spec.bytes.unwrap_or(length),
         error: spec.error,
     }
