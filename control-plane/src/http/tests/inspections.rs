@@ -60,7 +60,7 @@ async fn answers_are_inspected_when_a_rule_is_about_them() {
         ("rules: []\n", json!(null)),
         (RULES, json!(null)),
         (TOOLS, json!({"tool_calls": true, "text": false})),
-        (TEXTS, json!({"tool_calls": false, "text": true})),
+        (TEXTS, json!({"tool_calls": true, "text": true})),
         (
             "rules:\n- {id: a, action: log, requires: [{tool: x}]}\n",
             json!({"tool_calls": true, "text": false}),
