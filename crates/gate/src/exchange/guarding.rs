@@ -189,10 +189,15 @@ impl Guarding {
     /// Says what goes on, and asks what is to be asked.
     fn turn(mut self: Box<Self>, turn: Turn, step: &mut Step<'_>) -> Phase {
         let fresh = std::mem::take(&mut self.fresh);
-        if self.line.len() > step.around.gate.answers.max_held_bytes {
+        let free = self.line.is_free(&self.matters);
+        // How much comes at once is the host's affair; what stays here is ours.
+        let stays = match self.upstream {
+            Upstream::Over if !free => self.line.len(),
+            Upstream::Over | Upstream::Arriving => self.line.waiting(&self.matters),
+        };
+        if stays > step.around.gate.answers.max_held_bytes {
             return self.end(Stop::TooLarge, step);
         }
-        let free = self.line.is_free(&self.matters);
         if let (Script::Flawed(flaw), true) = (&self.script, free) {
             let stop = Stop::Unreadable(*flaw);
             return self.end(stop, step);

@@ -78,6 +78,12 @@ impl Line {
         self.edge == Edge::Whole
     }
 
+    /// How many bytes may not go on yet.
+    pub(super) fn waiting(&self, matters: &Matters) -> usize {
+        let settled = self.units.iter().take_while(|unit| matters.are_settled(&unit.mark));
+        self.bytes.len().saturating_sub(settled.map(|unit| unit.len).sum())
+    }
+
     /// Takes out what may go on: everything up to the first piece about which something is open.
     pub(super) fn release(&mut self, matters: &Matters) -> Vec<u8> {
         let mut len = 0_usize;

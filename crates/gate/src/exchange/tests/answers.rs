@@ -401,6 +401,16 @@ fn more_than_the_gate_keeps_is_not_let_out() {
 }
 
 #[test]
+fn much_at_once_of_which_nothing_stays_goes_on() {
+    let mut world = stream(CALLS);
+    world.gate.answers.max_held_bytes = 2_000;
+    let much = bytes(&(0..100).map(|_| text(0, "a few words of what is said")).collect::<Vec<_>>());
+    println!("{} bytes at once, 2000 may stay", much.len());
+    world.response_body(&much, false);
+    assert_eq!(world.host.delivered, much);
+}
+
+#[test]
 fn only_what_is_to_be_inspected_is_asked_about() {
     let frames = [vec![text(0, "a")], tool(0, &["{}"]), end()].concat();
     let mut world = stream(TEXT);
