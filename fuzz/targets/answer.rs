@@ -7,17 +7,29 @@ use portcullis_bedrock::{AnswerHead, AnswerReader, AnswerSummary, OPERATIONS, Op
 /// Longer inputs find nothing that shorter ones don't.
 const MAX_INPUT: usize = 64 * 1024;
 
-const ANSWERS: [(&str, &str); 6] = [
-    ("Converse", "application/json"),
-    ("ConverseStream", "application/vnd.amazon.eventstream"),
-    ("InvokeModelWithResponseStream", "application/vnd.amazon.eventstream"),
-    ("InvokeAgent", "application/vnd.amazon.eventstream"),
-    ("CreateMessage", "text/event-stream"),
-    ("CreateResponse", "text/event-stream"),
+const ANSWERS: [(&str, &str, Option<&[u8]>); 8] = [
+    ("Converse", "application/json", None),
+    ("ConverseStream", "application/vnd.amazon.eventstream", None),
+    ("InvokeModelWithResponseStream", "application/vnd.amazon.eventstream", None),
+    ("InvokeAgent", "application/vnd.amazon.eventstream", None),
+    ("CreateMessage", "text/event-stream", None),
+    ("CreateResponse", "text/event-stream", None),
+    ("Converse", "application/json", Some(b"gzip")),
+    ("Converse", "application/json", Some(b"deflate")),
 ];
 
-fn read(operation: &Operation, content_type: &str, body: &[u8], cut: usize) -> AnswerSummary {
-    let head = AnswerHead { content_type: Some(content_type.as_bytes()), ..AnswerHead::default() };
+fn read(
+    operation: &Operation,
+    content_type: &str,
+    coding: Option<&[u8]>,
+    body: &[u8],
+    cut: usize,
+) -> AnswerSummary {
+    let head = AnswerHead {
+        content_type: Some(content_type.as_bytes()),
+        content_encoding: coding,
+        ..AnswerHead::default()
+    };
     let mut reader = AnswerReader::new(Some(operation), &head);
     body.chunks(cut).for_each(|slice| reader.push(slice));
     reader.finish()
@@ -28,13 +40,13 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     if body.len() > MAX_INPUT {
         return Corpus::Reject;
     }
-    let (name, content_type) = ANSWERS[usize::from(*which) % ANSWERS.len()];
+    let (name, content_type, coding) = ANSWERS[usize::from(*which) % ANSWERS.len()];
     let Some(operation) = OPERATIONS.iter().find(|operation| operation.name == name) else {
         return Corpus::Reject;
     };
-    let whole = read(operation, content_type, body, usize::MAX);
+    let whole = read(operation, content_type, coding, body, usize::MAX);
     for cut in [1, usize::from(*cut) + 1] {
-        assert_eq!(whole, read(operation, content_type, body, cut), "cut every {cut} bytes");
+        assert_eq!(whole, read(operation, content_type, coding, body, cut), "cut every {cut} bytes");
     }
     Corpus::Keep
 });

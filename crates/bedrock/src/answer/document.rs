@@ -93,7 +93,11 @@ impl<const N: usize> Short<N> {
         self.len = self.len.saturating_add(part.len());
     }
 
-    /// As much of it as there is room for, in whole characters.
+    /// As much of it as there is room for, in whole characters, without those that control something.
+    fn text(&self) -> String {
+        self.cut().chars().filter(|character| !character.is_control()).collect()
+    }
+
     fn cut(&self) -> &str {
         let bytes = self.bytes.get(..self.len.min(N)).unwrap_or_default();
         match std::str::from_utf8(bytes) {
@@ -198,11 +202,11 @@ impl Reading {
         let Self { means, value, found, calls, finding, .. } = self;
         let word = value.get();
         let said = &mut found.said;
-        let text = || Some(value.cut().to_owned()).filter(|text| !text.is_empty());
+        let text = || Some(value.text()).filter(|text| !text.is_empty());
         match means {
             Means::CallPart(part) => {
                 if let Some(call) = calls.last_mut() {
-                    call.part(*part, value.cut());
+                    call.part(*part, &value.text());
                 }
             }
             Means::Invocation => said.invocation = text(),
@@ -214,7 +218,7 @@ impl Reading {
                 }
             }
             Means::Status => said.status = text().filter(|status| status != "in_progress"),
-            Means::Model => said.model(value.cut()),
+            Means::Model => said.model(&value.text()),
             Means::Session => said.session = text(),
             Means::Guardrail => said.guardrail(word),
             Means::FindingAction => {

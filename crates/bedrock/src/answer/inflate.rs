@@ -180,7 +180,12 @@ impl Inflate {
                         return &[];
                     }
                 }
-                Ok(_) | Err(MZError::Buf) => {
+                Ok(_) => {
+                    self.state = State::Data;
+                    return rest;
+                }
+                // It has nothing to go on with, which is only right where nothing is left.
+                Err(MZError::Buf) if rest.is_empty() => {
                     self.state = State::Data;
                     return rest;
                 }
@@ -256,3 +261,6 @@ impl Header {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,9 +79,9 @@ pub struct AnswerSummary {
     pub stop_reason: Option<String>,
     /// What a guardrail did, where it says so.
     pub guardrail: Option<GuardrailSaid>,
-    /// Models that it names, each once; at most 16, cut to 256 bytes.
+    /// Models that it names, each once; at most 16, cut to 256 bytes, 2 KiB of them.
     pub models: Vec<String>,
-    /// Tool calls that it proposes or tells of, in order; the first 64.
+    /// Tool calls that it proposes or tells of, in order; the first 64, or 6 KiB of ids and names.
     pub calls: Vec<SeenCall>,
     /// Session or execution that it names, cut to 256 bytes.
     pub session: Option<String>,
@@ -117,6 +117,7 @@ impl AnswerReader {
         }
         let session = head.session.map(|id| {
             let mut id = String::from_utf8_lossy(id).into_owned();
+            id.retain(|character| !character.is_control());
             id.truncate(id.floor_char_boundary(MAX_SESSION));
             id
         });

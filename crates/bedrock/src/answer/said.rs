@@ -2,10 +2,13 @@
 
 use super::sieve::CallOrigin;
 
-/// Models kept.
+/// Models kept, and their bytes together. What an answer says is queued until it is reported, and reported in batches of
+/// hundreds: an answer that is made to be long must not fill either.
 const MAX_MODELS: usize = 16;
-/// Tool calls kept.
+const MAX_MODEL_BYTES: usize = 2_048;
+/// Tool calls kept, and the bytes of their ids and names together.
 const MAX_CALLS: usize = 64;
+const MAX_CALL_BYTES: usize = 6_144;
 
 /// What a guardrail did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,7 +91,9 @@ impl Said {
     }
 
     pub(super) fn model(&mut self, id: &str) {
-        if self.models.len() < MAX_MODELS && !id.is_empty() && !self.models.iter().any(|known| known == id) {
+        let bytes = self.models.iter().map(String::len).sum::<usize>().saturating_add(id.len());
+        let known = self.models.iter().any(|known| known == id);
+        if self.models.len() < MAX_MODELS && bytes <= MAX_MODEL_BYTES && !id.is_empty() && !known {
             self.models.push(id.to_owned());
         }
     }
@@ -155,7 +160,9 @@ impl Said {
 }
 
 fn push(calls: &mut Vec<SeenCall>, call: SeenCall) {
-    if calls.len() < MAX_CALLS {
+    let length = |call: &SeenCall| call.name.len().saturating_add(call.id.as_ref().map_or(0, String::len));
+    let bytes = calls.iter().map(length).sum::<usize>().saturating_add(length(&call));
+    if calls.len() < MAX_CALLS && bytes <= MAX_CALL_BYTES {
         calls.push(call);
     }
 }

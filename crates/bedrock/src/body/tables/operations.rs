@@ -2,9 +2,10 @@
 //!
 //! Every name of a fact is in docs/coverage.md. Members as in botocore's models.
 
+use super::agents::{ENABLE_TRACE, END_SESSION, USER_CONTEXT};
 use super::{
-    ENABLE_TRACE, END_SESSION, Fact, GENERIC_MEMBERS, GUARDRAIL, KNOWLEDGE_BASE, Means, Members, Node,
-    TOOL_NAME, TOOL_TYPE, TURN, USER_CONTEXT, WORD, fact, generic, leaf, object, place, says,
+    Fact, GENERIC_MEMBERS, GUARDRAIL, KNOWLEDGE_BASE, Means, Members, Node, TOOL_NAME, TOOL_TYPE, TURN, WORD,
+    fact, generic, leaf, object, place, says,
 };
 
 // --- CreateModelInvocationJob
