@@ -45,7 +45,7 @@ struct Reading {
     choices: Vec<Choice>,
     parameter: Parameter,
     calls_id: Vec<u8>,
-    calls_agent: Vec<u8>,
+    calls_agent: Option<Vec<u8>>,
     base64: Unbase64,
     nested: Option<Box<Reader>>,
     /// This document has had one.
@@ -120,7 +120,7 @@ impl Reader {
             choices: Vec::new(),
             parameter: Parameter::default(),
             calls_id: Vec::new(),
-            calls_agent: Vec::new(),
+            calls_agent: None,
             base64: Unbase64::default(),
             nested: None,
             nested_read: false,
@@ -145,7 +145,7 @@ impl Reader {
         reading.drafts.clear();
         reading.choices.clear();
         reading.calls_id.clear();
-        reading.calls_agent.clear();
+        reading.calls_agent = None;
         reading.said.clear();
     }
 
@@ -272,11 +272,15 @@ impl Reading {
                 }
             }
             Leaf::CallsId => self.calls_id.extend_from_slice(cut(value, MAX_ID)),
-            Leaf::CallsAgent if self.calls_agent.is_empty() => {
-                self.calls_agent.extend_from_slice(cut(value, MAX_NAME));
+            Leaf::CallsAgent => {
+                let agent = cut(value, MAX_NAME);
+                match &mut self.calls_agent {
+                    None => self.calls_agent = Some(agent.to_vec()),
+                    // Traces of several agents in one document: nobody knows whose call is whose.
+                    Some(known) if known != agent => known.clear(),
+                    Some(_) => {}
+                }
             }
-            // Traces of several agents in one document.
-            Leaf::CallsAgent if self.calls_agent != *value => self.calls_agent.clear(),
             Leaf::Call(field) => {
                 let Some(draft) = self.drafts.last_mut() else { return Ok(()) };
                 let (place, limit) = match field {
@@ -366,8 +370,8 @@ impl Reading {
             if draft.id.is_empty() {
                 draft.id.clone_from(calls_id);
             }
-            if draft.agent.is_empty() {
-                draft.agent.clone_from(calls_agent);
+            if let Some(agent) = calls_agent.as_ref().filter(|_| draft.agent.is_empty()) {
+                draft.agent.clone_from(agent);
             }
         }
         // The type came after the delta.
