@@ -1,6 +1,6 @@
 //! Tool calls that models write into their text, because their API has no other place for them.
 //!
-//! A text that begins as a call may is held until the answer ends, and read then; any other text is let go on at once, by its
+//! A text that begins as a call may begin is held until the answer ends, and read then; any other text is let go on at once, by its
 //! first characters. Forms: `{"name": …, "parameters": {…}}` alone or in a list (Llama 3, and many others), behind
 //! `<|python_tag|>` too; `<function=name>{…}</function>` (Llama 3.1); `[name(a=1)]` (Llama 3.2 and later);
 //! `<|python_tag|>name.call(a=1)`, and code behind it (Llama 3.1's own tools); `[TOOL_CALLS] […]` (Mistral);
@@ -18,6 +18,8 @@ use crate::body::flaw::Flaw;
 pub(super) const MAX_PREFIX: usize = 512;
 /// Most texts that a document may have: answers to the same question.
 pub(super) const MAX_TEXTS: usize = 16;
+/// Most calls in one text: every piece of it waits for each of them.
+const MAX_CALLS: usize = 64;
 /// A call has one of each.
 const NAMES: [&str; 3] = ["\"name\"", "\"function\"", "\"tool_name\""];
 const ARGUMENTS: [&str; 2] = ["\"parameters\"", "\"arguments\""];
@@ -84,7 +86,12 @@ impl Written {
         let text = String::from_utf8_lossy(&self.text).into_owned();
         self.text = Vec::new();
         self.state = State::Text;
-        calls(&text, limits).map_err(|_| AnswerFlaw::Unreadable)
+        match calls(&text, limits) {
+            Ok(calls) if calls.len() > MAX_CALLS => Err(AnswerFlaw::TooLong),
+            Ok(calls) => Ok(calls),
+            Err(Flaw::TooManyNames) => Err(AnswerFlaw::TooLong),
+            Err(_) => Err(AnswerFlaw::Unreadable),
+        }
     }
 }
 
@@ -147,36 +154,35 @@ fn is_name(name: &str) -> bool {
 fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Call>, Flaw> {
     let mut calls = Vec::new();
     let mut rest = text;
-    let mut python = false;
+    // Only a call has such a mark.
+    let mut marked = None;
     loop {
         rest = rest.trim_start_matches(|c: char| is_blank(c) || matches!(c, ';' | ','));
         if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark)) {
-            python |= *mark == PYTHON;
+            marked = marked.or(Some(*mark));
             rest = rest.get(mark.len()..).unwrap_or_default();
             continue;
         }
-        if let Some(function) = rest.strip_prefix(FUNCTION) {
-            let Some((name, arguments)) = function.split_once('>') else { return Ok(calls) };
+        if let Some((name, arguments)) = rest.strip_prefix(FUNCTION).and_then(|rest| rest.split_once('>')) {
             let (arguments, after) = arguments.split_once(FUNCTION_END).unwrap_or((arguments, ""));
             calls.push((call(name.trim(), arguments.trim().as_bytes().to_vec()), None));
             rest = after;
             continue;
         }
-        match json(rest, limits)? {
-            Some((found, after)) if !found.is_empty() => {
-                calls.extend(found);
-                rest = after;
-            }
-            _ if rest.starts_with('[') => {
-                calls.extend(listed(rest).into_iter().map(|draft| (draft, None)));
-                return Ok(calls);
-            }
-            _ if python && !rest.is_empty() => {
-                calls.push((code(rest), None));
-                return Ok(calls);
-            }
-            _ => return Ok(calls),
+        if let Some((found, after)) = json(rest, limits)? {
+            calls.extend(found);
+            rest = after;
+            continue;
         }
+        if let Some(listed) = listed(rest) {
+            calls.extend(listed.into_iter().map(|draft| (draft, None)));
+        }
+        return match marked {
+            _ if rest.is_empty() || !calls.is_empty() => Ok(calls),
+            Some(PYTHON) => Ok(vec![(code(rest), None)]),
+            Some(_) => Err(Flaw::Truncated),
+            None => Ok(calls),
+        };
     }
 }
 
@@ -222,19 +228,20 @@ fn resembles_call(text: &str) -> bool {
     any(&NAMES) && any(&ARGUMENTS)
 }
 
-/// `[name(a=1), other()]`.
-fn listed(text: &str) -> Vec<Draft> {
+/// `[name(a=1), other()]`, and nothing else.
+fn listed(text: &str) -> Option<Vec<Draft>> {
     let mut calls = Vec::new();
-    let mut rest = text.trim_start_matches('[');
+    let mut rest = text.strip_prefix('[')?;
     loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-        let Some((name, inner)) = rest.split_once('(').filter(|(name, _)| is_name(name)) else {
-            return calls;
-        };
-        let end = closing(inner);
-        let (arguments, after) = inner.split_at_checked(end).unwrap_or((inner, ""));
+        rest = rest.trim_start_matches(|c: char| is_blank(c) || c == ',');
+        if let Some(end) = rest.strip_prefix(']') {
+            let end = MARKS.iter().fold(end.trim(), |end, mark| end.trim_start_matches(mark).trim());
+            return end.is_empty().then_some(calls);
+        }
+        let (name, inner) = rest.split_once('(').filter(|(name, _)| is_name(name))?;
+        let (arguments, after) = inner.split_at_checked(closing(inner)).unwrap_or((inner, ""));
         calls.push(call(name.trim_end(), keywords(arguments)));
-        rest = after.get(1..).unwrap_or_default();
+        rest = after.strip_prefix(')')?;
     }
 }
 
@@ -247,58 +254,51 @@ fn code(text: &str) -> Draft {
             return call(name, keywords(inner.get(..end).unwrap_or_default()));
         }
     }
-    call("code_interpreter", object(&[("code", quoted(text.trim_end()))]))
+    call("code_interpreter", object(&[("code".to_owned(), quoted(text.trim_end()))]))
+}
+
+/// Where in Python's source text one stands.
+#[derive(Debug, Default)]
+struct Source {
+    depth: usize,
+    quote: Option<char>,
+    escaped: bool,
+}
+
+impl Source {
+    /// Reads a character; says whether it stands in no string and no bracket.
+    fn read(&mut self, c: char) -> bool {
+        let outside = self.quote.is_none() && self.depth == 0;
+        match (self.quote, c) {
+            _ if self.escaped => self.escaped = false,
+            (Some(_), '\\') => self.escaped = true,
+            (Some(mark), c) if mark == c => self.quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => self.quote = Some(c),
+            (None, '(' | '[' | '{') => self.depth += 1,
+            (None, ')' | ']' | '}') => self.depth = self.depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        outside
+    }
 }
 
 /// Where the parenthesis that is open here closes.
 fn closing(text: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut quote = None;
-    let mut escaped = false;
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            _ if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(mark), c) if mark == c => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, ')') if depth == 0 => return at,
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            (None, _) => {}
-        }
-    }
-    text.len()
+    let mut source = Source::default();
+    let end = text.char_indices().find(|(_, c)| source.read(*c) && *c == ')');
+    end.map_or(text.len(), |(at, _)| at)
 }
 
 /// Python's keyword arguments as a JSON object. What is no plain value becomes a string of its source text.
 fn keywords(text: &str) -> Vec<u8> {
-    let mut members = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let end = comma(rest);
-        let (one, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        match one.split_once('=').filter(|(name, _)| is_name(name.trim_start())) {
-            Some((name, value)) => members.push((name.trim(), value_of(value.trim()))),
-            None => members.push(("", quoted(one.trim()))),
-        }
-        rest = after.get(1..).unwrap_or_default().trim_start();
-    }
-    object(&members)
-}
-
-/// Where the first argument ends.
-fn comma(text: &str) -> usize {
-    let mut at = 0;
-    while let Some(found) = text.get(at..).and_then(|rest| rest.find(',')) {
-        let head = text.get(..at + found).unwrap_or_default();
-        // Within quotes or brackets the closing parenthesis, put here, closes nothing.
-        if closing(&format!("{head})")) == head.len() {
-            return at + found;
-        }
-        at += found + 1;
-    }
-    text.len()
+    let mut source = Source::default();
+    let arguments = text.split(|c| source.read(c) && c == ',').map(str::trim);
+    let member = |one: &str| match one.split_once('=').filter(|(name, _)| is_name(name)) {
+        Some((name, value)) => (name.trim().to_owned(), value_of(value.trim())),
+        None => (String::new(), quoted(one)),
+    };
+    object(&arguments.filter(|one| !one.is_empty()).map(member).collect::<Vec<_>>())
 }
 
 fn value_of(value: &str) -> Vec<u8> {
@@ -324,7 +324,7 @@ fn quoted(text: &str) -> Vec<u8> {
     writer.bytes
 }
 
-fn object(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
+fn object(members: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut json = vec![b'{'];
     for (at, (name, value)) in members.iter().enumerate() {
         if at > 0 {
