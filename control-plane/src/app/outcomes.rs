@@ -151,8 +151,15 @@ const fn credential_kind(kind: CredentialKind) -> Form {
 }
 
 /// What AWS's answer says of the caller. Only an answer that came from AWS counts: the call was forwarded, and AWS named
-/// its request or the exchange ran to its end.
+/// its request or the exchange ran to its end. Of a call that went out the gate stops good answers only; the status is its own
+/// then, where it has replaced one.
 fn assurance(outcome: &Outcome) -> Option<Assurance> {
+    if outcome.forwarded && outcome.outcome == OutcomeKind::Blocked {
+        return match outcome.credential {
+            Some(CredentialKind::None) => None,
+            _ => Some(Assurance::Confirmed),
+        };
+    }
     let from_aws =
         outcome.forwarded && (outcome.aws_request_id.is_some() || outcome.outcome == OutcomeKind::Completed);
     let status = outcome.status.filter(|_| from_aws)?;
@@ -199,6 +206,14 @@ mod tests {
             let found = assurance(&outcome);
             println!("{credential:?} {status} {error:?} -> {found:?}");
             assert_eq!(found, expected);
+        }
+        // The gate stops good answers only, whatever it put in their place.
+        for (forwarded, expected) in [(true, Some(Assurance::Confirmed)), (false, None)] {
+            let mut outcome: Outcome = serde_json::from_str(sample).expect("the sample");
+            (outcome.outcome, outcome.forwarded, outcome.status) =
+                (OutcomeKind::Blocked, forwarded, Some(403));
+            outcome.error_type = None;
+            assert_eq!(assurance(&outcome), expected);
         }
     }
 }

@@ -40,6 +40,9 @@ pub(super) fn of(outcome: &OutcomeRecord) -> Settlement {
         OutcomeState::Completed => usage.map_or(Settlement::Silent, Settlement::Used),
         OutcomeState::Failed if outcome.forwarded && outcome.response_bytes > 0 && !refused => cut(),
         OutcomeState::Failed if usage.is_some() => cut(),
+        // The gate has stopped a good answer: what it cost is spent. Whoever hangs up on the refusal keeps its end, which says how
+        // much that was, from being read.
+        OutcomeState::Blocked if outcome.forwarded => usage.map_or(Settlement::Silent, Settlement::AtLeast),
         OutcomeState::Failed | OutcomeState::Blocked => Settlement::Release,
         OutcomeState::Aborted if outcome.forwarded => cut(),
         OutcomeState::Aborted => Settlement::Release,
@@ -70,6 +73,9 @@ mod tests {
             (Failed, Some(200), true, 40, None, Settlement::Silent),
             (Failed, Some(200), true, 40, Some(used), Settlement::AtLeast(own)),
             (Blocked, Some(403), false, 0, None, Settlement::Release),
+            (Blocked, Some(403), true, 0, None, Settlement::Silent),
+            (Blocked, Some(403), true, 0, Some(used), Settlement::AtLeast(own)),
+            (Blocked, Some(200), true, 40, Some(used), Settlement::AtLeast(own)),
             (Aborted, Some(200), true, 40, None, Settlement::Silent),
             (Aborted, Some(200), true, 0, None, kept),
             (Aborted, Some(200), true, 40, Some(used), Settlement::AtLeast(own)),
