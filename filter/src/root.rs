@@ -65,7 +65,8 @@ impl Root {
             Some(taken) => {
                 shared.statistics.count(Metric::OutcomesSent, taken as u64);
                 // Under load the next batch is full already; otherwise let it fill until the next tick.
-                if self.life == Life::Leaving || shared.outbox.borrow().has_full_batch() {
+                let full = shared.outbox.borrow().has_full_batch();
+                if self.life == Life::Leaving || full || shared.take_urgent() {
                     self.send_outcomes(shared);
                 }
             }
@@ -208,6 +209,13 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let Some(shared) = self.shared.clone() else { return };
+        // While a batch is under way its answer sends the next.
+        if shared.is_urgent() {
+            host::tick_every(TICK);
+            if self.outcomes.is_none() {
+                shared.take_urgent();
+            }
+        }
         shared.clock.set();
         let now = shared.clock.now();
         for stream in shared.all_held() {

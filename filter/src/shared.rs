@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Environment variable with the data-plane token, when the configuration has none.
 const TOKEN_VARIABLE: &str = "PORTCULLIS_DATA_TOKEN";
 
+/// The shortest tick.
+const SOON: Duration = Duration::from_millis(1);
+
 /// The configuration and memory of a VM.
 pub(crate) struct Shared {
     pub(crate) root_id: u32,
@@ -21,6 +24,8 @@ pub(crate) struct Shared {
     gauges: RefCell<Gauges>,
     pub(crate) wants_text: Cell<bool>,
     pub(crate) outbox: RefCell<Outbox>,
+    /// An outcome waits that is not to wait for the tick.
+    urgent: Cell<bool>,
     pub(crate) started_nanos: u64,
     pub(crate) clock: Clock,
     pub(crate) nonce: u32,
@@ -51,6 +56,7 @@ impl Shared {
             gauges: RefCell::new(Gauges::define()),
             wants_text: Cell::new(false),
             outbox: RefCell::new(Outbox::default()),
+            urgent: Cell::new(false),
             started_nanos: u64::try_from(host::unix_time().as_nanos()).unwrap_or(u64::MAX),
             clock: Clock::new(),
             nonce: host::random_u32(),
@@ -90,6 +96,25 @@ impl Shared {
 
     pub(crate) fn unwatch(&self, context: u32) {
         self.held.borrow_mut().remove(&context);
+    }
+
+    /// Has the outcomes that wait sent at once: the caller's next request may follow within milliseconds, with the results of the
+    /// tool calls of which this answer told, and is recognised by them. Only the root context can send and hear the answer, so
+    /// it is woken.
+    pub(crate) fn hurry(&self) {
+        if !self.urgent.replace(true) {
+            host::tick_every(SOON);
+        }
+    }
+
+    /// Whether an outcome is in a hurry.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.get()
+    }
+
+    /// The same; from now on none is.
+    pub(crate) fn take_urgent(&self) -> bool {
+        self.urgent.take()
     }
 
     /// Brings counters and gauges up to date.

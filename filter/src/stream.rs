@@ -120,6 +120,9 @@ impl Stream {
             Effect::Abort => host::reset(),
             Effect::WantsText(wants) => shared.wants_text.set(wants),
             Effect::Report(outcome) => {
+                if outcome.usage.is_some_and(|usage| usage.tool_calls > 0) {
+                    shared.hurry();
+                }
                 let queued = shared.outbox.borrow_mut().push(*outcome);
                 shared.count(if queued { Metric::OutcomesQueued } else { Metric::OutcomesLost });
             }

@@ -144,8 +144,7 @@ fn fileable(condition: &Predicate) -> Option<(Key, &Test, &[Glob])> {
         Subject::Field(field, _) => Some(field.kind),
         Subject::Selector(_) => None,
     };
-    let searches_text = condition.needs_text() || condition.reads_answers();
-    if test.negated || kind == Some(FieldKind::Json) || searches_text {
+    if test.negated || kind == Some(FieldKind::Json) || condition.needs_text() {
         return None;
     }
     // No written key has a control character.

@@ -35,13 +35,7 @@ fn table_of_globs() {
         ("?*", "", false),
         ("*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
     ];
-    let braces = [
-        ("POST /transfers/{id}", "POST /transfers/{id}", true),
-        ("POST /transfers/{id}", "POST /transfers/id", false),
-        ("*/{id}/*", "GET /a/{id}/b", true),
-        ("}{", "}{", true),
-    ];
-    for (glob, text, expected) in cases.into_iter().chain(braces) {
+    for (glob, text, expected) in cases {
         println!("{glob:?} on {text:?}: expected {expected}");
         assert_eq!(Glob::parse(glob).unwrap().matches(text), expected, "{glob:?} on {text:?}");
     }
