@@ -27,9 +27,11 @@ fn main() -> Result<(), Failure> {
     println!("cargo::rerun-if-changed=data");
     let services = read("services", 5)?;
     let mut entries = modelled(&services)?;
-    for row in read("compatible", 8)? {
-        let [service, name, method, uri, action, plan, shape, kind] = fields(row)?;
-        entries.push(Entry { service, name, method, uri, action, plan, shape, kind, stream: "-".into() });
+    for table in ["compatible", "providers"] {
+        for row in read(table, 8)? {
+            let [service, name, method, uri, action, plan, shape, kind] = fields(row)?;
+            entries.push(Entry { service, name, method, uri, action, plan, shape, kind, stream: "-".into() });
+        }
     }
     // The most specific first: where a literal and a label could take the same segment, the literal is tried first.
     entries.sort_by_key(|e| {
@@ -124,12 +126,13 @@ fn print(services: &[Row], entries: &[Entry]) -> Result<String, Failure> {
     writeln!(out, "];\n/// Every service.\npub(crate) static SERVICES: &[Service] = &[")?;
     for row in services {
         let [name, _, signing, target, host] = fields(row.clone())?;
-        let signing: Vec<&str> = signing.split(',').collect();
+        let signing: Vec<&str> = signing.split(',').filter(|name| *name != "-").collect();
         let target = if target == "-" { "None".to_owned() } else { format!("Some({target:?})") };
         let host = match host.as_str() {
             "standard" => "Standard",
             "dual" => "DualStackOnly",
             "gateway" => "Gateway",
+            "provider" => "Provider",
             other => return Err(format!("unknown host form `{other}`").into()),
         };
         writeln!(

@@ -54,6 +54,7 @@ pub(super) fn split(question: DecisionRequest, principal: Principal, now_ms: u64
             .to_owned(),
         operation: question.operation,
         action: question.action,
+        provider: endpoint.as_ref().map(|e| e.provider.clone()).unwrap_or_default(),
         service: endpoint.as_ref().map(|e| e.service.clone()).unwrap_or_default(),
         region: endpoint.as_ref().map(|e| e.region.clone()).unwrap_or_default(),
         partition: endpoint.as_ref().map(|e| e.partition.clone()).unwrap_or_default(),

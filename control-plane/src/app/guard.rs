@@ -224,6 +224,7 @@ fn rest(holder: &Caller, context: &GuardContext, call_id: String) -> Rest {
             ..CredentialFacts::default()
         },
         endpoint: context.region.clone().map(|region| EndpointFacts {
+            provider: "aws".to_owned(),
             service: String::new(),
             region,
             partition: String::new(),

@@ -98,6 +98,7 @@ fn identify(record: &DecisionRecord, bundle: &Bundle) -> Principal {
 pub(super) fn parts(record: DecisionRecord) -> (Call, Rest) {
     let credential = record.credential.clone();
     let endpoint = record.endpoint.clone().map(|endpoint| EndpointFacts {
+        provider: endpoint.provider,
         service: endpoint.service,
         region: endpoint.region,
         partition: endpoint.partition,
@@ -151,6 +152,7 @@ fn call(record: DecisionRecord) -> Call {
         operation: record.operation,
         action: record.action,
         action_type: record.action_type,
+        provider: endpoint.provider,
         service: endpoint.service,
         region: endpoint.region,
         partition: endpoint.partition,

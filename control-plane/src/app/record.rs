@@ -51,6 +51,7 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
             session_token: credential.session_token,
         },
         endpoint: endpoint.map(|e| audit::Endpoint {
+            provider: e.provider,
             service: e.service,
             region: e.region,
             partition: e.partition,

@@ -360,11 +360,14 @@ pub struct Credential {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Endpoint {
-    /// Endpoint prefix, such as `bedrock-runtime`.
+    /// Whose it is: `aws`, or the name that the operator gives another provider.
+    #[serde(default = "aws", skip_serializing_if = "is_aws")]
+    pub provider: String,
+    /// Endpoint prefix, such as `bedrock-runtime`; of another provider the API that it speaks.
     pub service: String,
-    /// Region.
+    /// Region; empty where there is none.
     pub region: String,
-    /// Partition.
+    /// Partition; empty where there is none.
     pub partition: String,
     /// A FIPS endpoint.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -539,6 +542,14 @@ impl DecisionRecord {
             ..self.clone()
         }
     }
+}
+
+fn aws() -> String {
+    "aws".to_owned()
+}
+
+fn is_aws(provider: &str) -> bool {
+    provider == "aws"
 }
 
 const fn is_zero64(n: &u64) -> bool {

@@ -139,8 +139,14 @@ pub(crate) fn check_scope(
     endpoint: Option<&Endpoint>,
     regions: bool,
 ) -> Result<(), Problem> {
-    let Some(service) = &credential.service else { return Ok(()) };
     let foreign = |detail: String| Err(Problem { code: ProblemCode::ForeignService, detail });
+    if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_aws())
+        && is_of_aws(credential.kind)
+    {
+        // Whoever gets it can call AWS with it.
+        return foreign(format!("the credential is one of AWS, the host is one of `{}`", endpoint.provider));
+    }
+    let Some(service) = &credential.service else { return Ok(()) };
     let known = |s: &&operation::Service| s.signing.contains(&service.as_str());
     if operation::SERVICES.iter().find(known).is_none() {
         return foreign(format!("the credential is for the service `{service}`"));
@@ -160,6 +166,17 @@ pub(crate) fn check_scope(
             detail: format!("the credential is for `{region}`, the host is in `{}`", endpoint.region),
         }),
         _ => Ok(()),
+    }
+}
+
+const fn is_of_aws(kind: CredentialKind) -> bool {
+    match kind {
+        CredentialKind::Sigv4
+        | CredentialKind::Sigv4a
+        | CredentialKind::Presigned
+        | CredentialKind::BearerShortTerm
+        | CredentialKind::BearerLongTerm => true,
+        CredentialKind::None | CredentialKind::BearerOther | CredentialKind::ApiKey => false,
     }
 }
 

@@ -5,14 +5,19 @@
 
 use crate::operation::{HostForm, SERVICES};
 
-/// A Bedrock endpoint.
+/// Whose endpoints those of Bedrock are.
+pub const AWS: &str = "aws";
+
+/// A Bedrock endpoint, or a host of another provider that the operator lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Endpoint prefix, such as `bedrock-runtime`.
+    /// Whose it is: [`AWS`], or the name that the operator gives the provider.
+    pub provider: String,
+    /// Endpoint prefix, such as `bedrock-runtime`; of another provider the API that it speaks.
     pub service: String,
-    /// AWS region.
+    /// AWS region; empty where there is none.
     pub region: String,
-    /// AWS partition.
+    /// AWS partition; empty where there is none.
     pub partition: &'static str,
     /// FIPS endpoint.
     pub fips: bool,
@@ -20,6 +25,46 @@ pub struct Endpoint {
     pub dual_stack: bool,
     /// VPC endpoint id when the host names one.
     pub vpc_endpoint: Option<String>,
+}
+
+/// A host of another provider than AWS, and which API it speaks: from the operator's configuration, nothing is guessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderHost {
+    /// The exact host name, lower-case.
+    pub host: String,
+    /// What the operator calls the provider.
+    pub provider: String,
+    /// The API.
+    pub api: ProviderApi,
+}
+
+/// The APIs that other providers speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderApi {
+    /// Anthropic's: `/v1/messages`.
+    Anthropic,
+    /// OpenAI's: `/v1/chat/completions`, `/v1/responses`.
+    OpenAi,
+}
+
+impl ProviderApi {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Anthropic, Self::OpenAi];
+
+    /// Its name, in configurations and as the service of an endpoint.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::OpenAi => "openai",
+        }
+    }
+
+    /// The API of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.as_str() == name)
+    }
 }
 
 struct Partition {
@@ -109,8 +154,10 @@ impl Endpoint {
             HostForm::Standard => !gateway,
             HostForm::DualStackOnly => !gateway && (dual_stack || vpce),
             HostForm::Gateway => gateway,
+            HostForm::Provider => false,
         };
         fits.then(|| Self {
+            provider: AWS.to_owned(),
             service: name.to_owned(),
             region: region.to_owned(),
             partition: partition.name,
@@ -120,10 +167,31 @@ impl Endpoint {
         })
     }
 
+    /// The endpoint of a host that the operator lists.
+    #[must_use]
+    pub fn of_provider(host: &ProviderHost) -> Self {
+        Self {
+            provider: host.provider.clone(),
+            service: host.api.as_str().to_owned(),
+            region: String::new(),
+            partition: "",
+            fips: false,
+            dual_stack: false,
+            vpc_endpoint: None,
+        }
+    }
+
+    /// Whether it is one of AWS.
+    #[must_use]
+    pub fn is_aws(&self) -> bool {
+        self.provider == AWS
+    }
+
     /// The public endpoint of a service in a region: what a gateway stands for by its configuration.
     #[must_use]
     pub fn configured(service: &str, region: &str) -> Self {
         Self {
+            provider: AWS.to_owned(),
             service: service.to_owned(),
             region: region.to_owned(),
             partition: partition_of(region).map_or("aws", |p| p.name),
@@ -139,7 +207,7 @@ impl Endpoint {
         let service = SERVICES.iter().find(|s| s.name == self.service)?;
         let partition = PARTITIONS.iter().find(|p| p.name == self.partition)?;
         let suffix = match (service.host, self.dual_stack) {
-            (HostForm::Gateway, _) => return None,
+            (HostForm::Gateway | HostForm::Provider, _) => return None,
             (HostForm::DualStackOnly, _) | (HostForm::Standard, true) => partition.dual_stack_suffix,
             (HostForm::Standard, false) => partition.suffix,
         };

@@ -26,7 +26,7 @@ pub use answer::{
 pub use body::{Body, BodyPlan, Extractor, Limits, PayloadKind, ToolResult};
 pub use call::{AgentRef, ApiShape, Call, Entrance, GatewayEndpoint, Head, Problem, ProblemCode, Refused};
 pub use credential::{Credential, CredentialKind, SignatureParts};
-pub use endpoint::Endpoint;
+pub use endpoint::{AWS, Endpoint, ProviderApi, ProviderHost};
 pub use model::{ModelKind, ModelRef};
 pub use operation::{OPERATIONS, Operation};
-pub use recognise::recognise;
+pub use recognise::{recognise, recognise_at};

@@ -94,6 +94,8 @@ pub(crate) enum HostForm {
     DualStackOnly,
     /// `{id}.gateway.bedrock-agentcore.{region}.{suffix}`.
     Gateway,
+    /// No host of AWS: those that the operator names.
+    Provider,
 }
 
 /// The operations of one method and number of segments: a slice of [`OPERATIONS`].

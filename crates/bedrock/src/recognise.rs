@@ -8,7 +8,7 @@ mod facts;
 
 use crate::call::{Call, Entrance, Head, Problem, ProblemCode, Refused};
 use crate::credential;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, ProviderHost};
 use crate::headers::Headers;
 use crate::operation::{self, Operation, Segment};
 use crate::path::{self, Target};
@@ -20,8 +20,21 @@ use crate::path::{self, Target};
 /// # Errors
 /// The head is one that is refused whatever policy says; what could be read is in the error.
 pub fn recognise(head: &Head<'_>, entrance: &Entrance) -> Result<Call, Box<Refused>> {
+    recognise_at(head, entrance, &[])
+}
+
+/// The same, where hosts of other providers are known besides. A host of Bedrock stays one whatever the list says, and a
+/// gateway stands for no other provider.
+///
+/// # Errors
+/// As [`recognise`].
+pub fn recognise_at(
+    head: &Head<'_>,
+    entrance: &Entrance,
+    providers: &[ProviderHost],
+) -> Result<Call, Box<Refused>> {
     let mut reader = Reader::default();
-    reader.read(head, entrance);
+    reader.read(head, entrance, providers);
     match reader.problem {
         None => Ok(reader.call),
         Some(problem) => Err(Box::new(Refused { call: reader.call, problem })),
@@ -35,7 +48,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&mut self, head: &Head<'_>, entrance: &Entrance) {
+    fn read(&mut self, head: &Head<'_>, entrance: &Entrance, providers: &[ProviderHost]) {
         let method = self.ok(facts::method(head.method)).unwrap_or_default();
         let (headers, problem) = Headers::read(head.headers);
         self.problem = self.problem.take().or(problem);
@@ -46,7 +59,10 @@ impl Reader {
         let operation = match entrance {
             Entrance::Intercepted => {
                 self.note(facts::check_server_name(head.server_name, host.as_deref()));
-                self.call.endpoint = host.as_deref().and_then(Endpoint::from_host);
+                self.call.endpoint = host.as_deref().and_then(|host| {
+                    let provider = || providers.iter().find(|provider| provider.host == host);
+                    Endpoint::from_host(host).or_else(|| provider().map(Endpoint::of_provider))
+                });
                 let service = self.call.endpoint.as_ref().and_then(|e| operation::service(&e.service));
                 service.and_then(|s| operation::find(s, method, &segments, headers.target))
             }

@@ -32,6 +32,8 @@ pub struct Request {
     pub service: String,
     /// AWS region.
     pub region: String,
+    /// Whose API is called: `aws`, or the name of another provider.
+    pub provider: String,
     /// AWS partition.
     pub partition: String,
     /// Host as received.

@@ -1,6 +1,6 @@
 //! The filter's plugin configuration: written by `portcullis envoy render`, read once per VM.
 
-use portcullis_bedrock::{Entrance, GatewayEndpoint, Limits};
+use portcullis_bedrock::{Endpoint, Entrance, GatewayEndpoint, Limits, ProviderApi, ProviderHost};
 use serde::Deserialize;
 use std::fmt;
 
@@ -12,6 +12,7 @@ use std::fmt;
 ///  "failure_mode": "closed",
 ///  "limits": {"max_body_bytes": 26214400, "body_timeout_ms": 300000, "max_text_bytes": 65536,
 ///             "max_tool_call_bytes": 1048576, "max_held_bytes": 16777216, "max_held_answer_bytes": 26214400},
+///  "providers": [{"host": "api.anthropic.com", "provider": "anthropic", "api": "anthropic"}],
 ///  "self_test": {"cluster": "portcullis_self", "authority": "bedrock-runtime.us-east-1.amazonaws.com", "timeout_ms": 3000},
 ///  "gate": null}
 /// ```
@@ -28,6 +29,9 @@ pub struct Config {
     /// Bounds on bodies.
     #[serde(default)]
     limits: LimitsConfig,
+    /// Hosts of other providers than AWS that the listener serves.
+    #[serde(default)]
+    providers: Vec<ProviderConfig>,
     /// The self-test at start; `null` for none.
     #[serde(default)]
     pub self_test: Option<SelfTestConfig>,
@@ -55,6 +59,40 @@ enum EntranceConfig {
 struct ResignConfig {
     region: String,
     services: Vec<String>,
+}
+
+/// `{"host": "api.mistral.ai", "provider": "mistral", "api": "openai"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderConfig {
+    host: String,
+    provider: String,
+    api: String,
+}
+
+impl ProviderConfig {
+    fn host(&self) -> Option<ProviderHost> {
+        let api = ProviderApi::parse(&self.api)?;
+        Some(ProviderHost { host: self.host.clone(), provider: self.provider.clone(), api })
+    }
+
+    fn objection(&self) -> Option<String> {
+        let Self { host, provider, api } = self;
+        let lower = |text: &str| {
+            let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+            !text.is_empty() && text.bytes().all(sound)
+        };
+        if ProviderApi::parse(api).is_none() {
+            return Some(format!("`providers.api` is `{api}`: use `anthropic` or `openai`"));
+        }
+        if !lower(host) || !lower(provider) {
+            return Some(format!(
+                "`providers` has `{host}` of `{provider}`: write exact names in lower case"
+            ));
+        }
+        (provider == portcullis_bedrock::AWS || Endpoint::from_host(host).is_some())
+            .then(|| format!("`providers` has `{host}` of `{provider}`: hosts of AWS are known without it"))
+    }
 }
 
 /// How to reach the control plane.
@@ -216,6 +254,8 @@ pub struct Gate {
     pub name: String,
     /// How calls come in.
     pub entrance: Entrance,
+    /// Hosts of other providers.
+    pub providers: Vec<ProviderHost>,
     /// Bounds on bodies.
     pub limits: Limits,
     /// Bounds on answers that must be inspected.
@@ -255,6 +295,7 @@ impl Config {
         millis("control_plane.timeout_ms", self.control_plane.timeout_ms)
             .or_else(|| millis("limits.body_timeout_ms", self.limits.body_timeout_ms))
             .or_else(|| self.limits.objection())
+            .or_else(|| self.providers.iter().find_map(ProviderConfig::objection))
             .or_else(|| named("control_plane.cluster", &self.control_plane.cluster))
             .or_else(|| named("control_plane.authority", &self.control_plane.authority))
             .or_else(|| {
@@ -278,6 +319,17 @@ impl Config {
                         return Some(
                             "`failure_mode` is `open` with entrance `resign`: only `closed` is possible there".to_owned(),
                         );
+                    }
+                    if !self.providers.is_empty() {
+                        return Some(
+                            "`providers` with entrance `resign`: the gate has no credential of theirs, only `pass_through` is possible there"
+                                .to_owned(),
+                        );
+                    }
+                    if let Some(name) = resign.services.iter().find(|name| ProviderApi::parse(name).is_some()) {
+                        return Some(format!(
+                            "`entrance.resign.services` has `{name}`, which is no service of AWS: the gate cannot sign for it"
+                        ));
                     }
                     let services = resign.services.iter().map(|service| ("entrance.resign.services", service));
                     services
@@ -305,6 +357,7 @@ impl Config {
                     services: resign.services.clone(),
                 }),
             },
+            providers: self.providers.iter().filter_map(ProviderConfig::host).collect(),
             limits: Limits {
                 max_body_bytes: self.limits.max_body_bytes,
                 max_text_bytes: self.limits.max_text_bytes,

@@ -226,6 +226,7 @@ fn signing(parts: SignatureParts, read: &Read) -> protocol::Signing {
 
 fn endpoint(endpoint: Endpoint) -> protocol::EndpointFacts {
     protocol::EndpointFacts {
+        provider: endpoint.provider,
         service: endpoint.service,
         region: endpoint.region,
         partition: endpoint.partition.to_owned(),

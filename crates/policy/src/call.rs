@@ -24,6 +24,8 @@ pub struct Call {
     pub service: String,
     /// AWS region of the endpoint.
     pub region: String,
+    /// Whose API the host serves: `aws`, or the name of another provider; empty for an unknown host.
+    pub provider: String,
     /// AWS partition of the endpoint (`aws`, `aws-cn`, `aws-us-gov` …).
     pub partition: String,
     /// Host as received.

@@ -191,6 +191,7 @@ static FIELDS: &[Field] = fields! {
     "action_type" Text "`model_invoked`, `agent_invoked` …" "Kind of call." = |v| text(&v.call.action_type);
     "service" Text "" "Endpoint prefix, such as `bedrock-runtime`." = |v| text(&v.call.service);
     "region" Text "" "AWS region of the endpoint." = |v| text(&v.call.region);
+    "provider" Text "`aws`, `anthropic`, `openai` …" "Whose API is called: `aws`, or the name that the operator gives another provider." = |v| text(&v.call.provider);
     "partition" Text "`aws`, `aws-cn`, `aws-us-gov` …" "AWS partition of the endpoint." = |v| text(&v.call.partition);
     "host" Text "" "Host as received." = |v| text(&v.call.host);
     "method" Text "" "HTTP method." = |v| text(&v.call.method);

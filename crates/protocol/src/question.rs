@@ -21,7 +21,7 @@ pub struct DecisionRequest {
     pub host: String,
     /// Raw path without the query, never decoded, escaped likewise, cut to 4,096 bytes.
     pub path: String,
-    /// What the host says; `None` for a host that is not Bedrock's.
+    /// What the host says; `None` for a host that is neither Bedrock's nor a listed provider's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointFacts>,
     /// Operation name as AWS models it, `Unknown` when no route matched.
@@ -73,15 +73,27 @@ pub enum Entrance {
     Resign,
 }
 
-/// A Bedrock endpoint, from its host name.
+fn aws() -> String {
+    "aws".to_owned()
+}
+
+fn is_aws(provider: &str) -> bool {
+    provider == "aws"
+}
+
+/// A Bedrock endpoint, from its host name; or a host of another provider that the operator lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EndpointFacts {
-    /// Endpoint prefix: `bedrock-runtime`, `bedrock-agent-runtime`, `bedrock-mantle` …
+    /// Whose it is: `aws`, or the name that the operator gives another provider.
+    #[serde(default = "aws", skip_serializing_if = "is_aws")]
+    pub provider: String,
+    /// Endpoint prefix: `bedrock-runtime`, `bedrock-agent-runtime`, `bedrock-mantle` …; of another provider the API that it
+    /// speaks: `anthropic`, `openai`.
     pub service: String,
-    /// AWS region, such as `eu-central-1`.
+    /// AWS region, such as `eu-central-1`; empty where there is none.
     pub region: String,
-    /// AWS partition, such as `aws`.
+    /// AWS partition, such as `aws`; empty where there is none.
     pub partition: String,
     /// The endpoint is a FIPS one.
     #[serde(default)]

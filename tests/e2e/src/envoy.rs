@@ -13,6 +13,9 @@ use std::sync::Mutex;
 /// The regions that the tests' gate stands for.
 pub const REGIONS: &str = "us-east-1,eu-central-1";
 
+/// The hosts of other providers that it stands for.
+pub const PROVIDER_HOSTS: &str = "api.anthropic.com,api.openai.com,api.mistral.ai";
+
 /// What a gate needs to know of the rest.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -75,7 +78,8 @@ impl Prepared {
     /// `portcullis` refuses.
     pub fn make(directory: &Path, setting: &Setting) -> Result<Self> {
         let certificates = directory.join("certs");
-        portcullis(&["certs", "init", "--regions", REGIONS, "--dir"], &certificates)?;
+        let init = ["certs", "init", "--regions", REGIONS, "--extra-host", PROVIDER_HOSTS, "--dir"];
+        portcullis(&init, &certificates)?;
         let gateway_yaml = directory.join("gateway.yaml");
         std::fs::write(&gateway_yaml, gateway_file(setting, &certificates)?)?;
         let bootstrap = directory.join("bootstrap.yaml");
@@ -245,6 +249,10 @@ fn gateway_file(setting: &Setting, certificates: &Path) -> Result<String> {
     Ok(format!(
         "node: e2e
 regions: [{REGIONS}]
+providers:
+- {{host: api.anthropic.com, provider: anthropic}}
+- {{host: api.openai.com, provider: openai}}
+- {{host: api.mistral.ai, provider: mistral, api: openai}}
 listeners:
   egress: {{address: 127.0.0.1, port: 0}}
   transparent: {{address: 127.0.0.1, port: 0}}{}

@@ -86,6 +86,7 @@ fn names(regions: &[String], extra: &[String]) -> Vec<String> {
             names.push(format!("*.{service}.{region}.vpce.amazonaws.com"));
         }
     }
+    names.extend(crate::auth::PROVIDERS.map(str::to_owned));
     names.extend(extra.iter().cloned());
     names
 }

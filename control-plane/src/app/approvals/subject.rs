@@ -64,8 +64,8 @@ fn subject(call: &Call, rest: &Rest) -> Subject {
         service: call.service.clone(),
         region: call.region.clone(),
         partition: call.partition.clone(),
-        // An endpoint is the same by whichever of its names it is reached.
-        host: if rest.endpoint.is_some() { String::new() } else { call.host.to_lowercase() },
+        // An endpoint of AWS is the same by whichever of its names it is reached; another provider has its host alone.
+        host: if call.provider == "aws" { String::new() } else { call.host.to_lowercase() },
         method: call.method.clone(),
         path: call.path.clone(),
         models: call.model.iter().chain(&call.other_models).map(|model| model.id.clone()).collect(),

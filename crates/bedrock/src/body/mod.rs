@@ -59,6 +59,8 @@ pub enum PayloadKind {
     OpenAiResponses,
     /// `/anthropic/v1/messages`.
     AnthropicMessages,
+    /// `/v1/messages/batches` of Anthropic: many messages, each with a model of its own.
+    MessageBatch,
     /// InvokeAgent.
     InvokeAgent,
     /// InvokeInlineAgent: model, tools, guardrail in the body.

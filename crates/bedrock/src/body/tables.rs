@@ -31,6 +31,7 @@ pub(super) fn root(kind: PayloadKind) -> &'static Node {
         PayloadKind::BatchJob => &operations::BATCH_JOB,
         PayloadKind::Guardrail => &operations::GUARDRAIL_CHECK,
         PayloadKind::AgentTool => &operations::AGENT_TOOL,
+        PayloadKind::MessageBatch => &MESSAGE_BATCH,
         PayloadKind::Generic => &GENERIC,
     }
 }
@@ -255,6 +256,11 @@ static INVOKE_MODEL: Node = object(&[&[("model", &WORD)], FAMILIES, INFERENCE_ME
 /// The compatible APIs: the same, with the model in the body.
 static COMPATIBLE: Node =
     object(&[&[("model", &MODEL), ("metadata", &METADATA)], FAMILIES, INFERENCE_MEMBERS]);
+/// A batch: every model in it is decided.
+static MESSAGE_BATCH: Node = object(&[&[("requests", &BATCHED)]]);
+static BATCHED: Node = object(&[&[("custom_id", &WORD), ("params", &BATCHED_MESSAGE)]]);
+static BATCHED_MESSAGE: Node =
+    object(&[&[("model", &OTHER_MODEL), ("metadata", &METADATA)], FAMILIES, INFERENCE_MEMBERS]);
 static FAMILIES: Members = &[
     // Conversations, whatever the key
     ("messages", &TURN),

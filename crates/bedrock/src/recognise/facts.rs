@@ -71,8 +71,9 @@ pub(super) fn check_server_name(server_name: Option<&[u8]>, host: Option<&str>) 
 pub(super) fn shape_of(endpoint: Option<&Endpoint>, path: &[u8]) -> ApiShape {
     let under =
         |prefix: &[u8]| path.strip_prefix(prefix).is_some_and(|rest| matches!(rest, [] | [b'/' | b'?', ..]));
-    let mantle = endpoint.is_some_and(|e| e.service == "bedrock-mantle");
-    if under(b"/anthropic") {
+    let at = |service: &str| endpoint.is_some_and(|e| e.service == service);
+    let mantle = at("bedrock-mantle") || at("openai");
+    if under(b"/anthropic") || at("anthropic") {
         ApiShape::Anthropic
     } else if under(b"/openai") || under(b"/v1") || mantle {
         ApiShape::OpenAi

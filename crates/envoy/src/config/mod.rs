@@ -18,6 +18,8 @@ pub struct Config {
     pub regions: Vec<Region>,
     /// Further exact host names that count as Bedrock.
     pub extra_hosts: Vec<String>,
+    /// Hosts of other providers.
+    pub providers: Vec<Provider>,
     /// CONNECT proxy.
     pub egress: Option<Socket>,
     /// TLS as it comes.
@@ -53,6 +55,17 @@ pub struct Region {
     pub name: String,
     /// Its 34 Bedrock hosts.
     pub hosts: Vec<String>,
+}
+
+/// A host of another provider than AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// Exact host name.
+    pub host: String,
+    /// What it is called in records and rules.
+    pub name: String,
+    /// The API that it speaks: `anthropic` or `openai`.
+    pub api: &'static str,
 }
 
 /// Where a listener listens.
@@ -177,9 +190,10 @@ impl Config {
         validate::validate(serde_yaml_ng::from_str(text)?)
     }
 
-    /// Every host that is intercepted: regions in order, then the extra ones.
+    /// Every host that is intercepted: regions in order, then the extra ones, then those of other providers.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
-        self.regions.iter().flat_map(|region| &region.hosts).chain(&self.extra_hosts).map(String::as_str)
+        let bedrock = self.regions.iter().flat_map(|region| &region.hosts).chain(&self.extra_hosts);
+        bedrock.chain(self.providers.iter().map(|provider| &provider.host)).map(String::as_str)
     }
 
     /// Whether TLS to Bedrock is ended here.

@@ -11,6 +11,8 @@ pub(super) struct Gateway {
     pub(super) regions: Vec<String>,
     #[serde(default)]
     pub(super) extra_hosts: Vec<String>,
+    #[serde(default)]
+    pub(super) providers: Vec<Provider>,
     pub(super) topology: Option<Topology>,
     pub(super) listeners: Option<Listeners>,
     pub(super) control_plane: ControlPlane,
@@ -25,6 +27,15 @@ pub(super) struct Gateway {
     #[serde(default)]
     pub(super) limits: Limits,
     pub(super) access_log: Option<String>,
+}
+
+/// A host of another provider than AWS.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Provider {
+    pub(super) host: String,
+    pub(super) provider: String,
+    pub(super) api: Option<String>,
 }
 
 /// Listeners for those who do not want to name them.

@@ -104,3 +104,28 @@ fn a_secret_does_not_show_in_debug_output() {
     let shown = format!("{:?}", Config::parse(&text).unwrap());
     assert!(shown.contains("AKIAX") && !shown.contains("hush"), "{shown}");
 }
+
+#[test]
+fn the_sample_of_other_providers_is_served_by_those_who_intercept() {
+    let page = include_str!("../../../../docs/providers.md");
+    let sample = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let config = Config::parse(sample).unwrap();
+    let found: Vec<_> = config.providers.iter().map(|p| (p.host.as_str(), p.name.as_str(), p.api)).collect();
+    println!("{found:?}");
+    assert_eq!(
+        found,
+        [
+            ("api.anthropic.com", "anthropic", "anthropic"),
+            ("api.openai.com", "openai", "openai"),
+            ("api.mistral.ai", "mistral", "openai"),
+        ]
+    );
+    assert_eq!(config.hosts().count(), 34 + 3);
+    let both = sample.replace("listeners:\n", "listeners:\n  gateway: {address: 127.0.0.1, port: 0}\n");
+    let rendered = crate::render(&Config::parse(&both).unwrap());
+    // Server names and authorities of the intercepting chain, its filter, and no filter that signs.
+    let times = |text: &str| rendered.matches(text).count();
+    assert_eq!(times("\"provider\": \"mistral\""), 1);
+    assert_eq!((times("- api.mistral.ai\n"), times("api.mistral.ai, \"api.mistral.ai:443\"")), (1, 1));
+    assert_eq!(times("- name: \"extra\""), 1, "the leaf of hosts that are no region's");
+}

@@ -2,8 +2,8 @@
 
 use super::peer::unix_path;
 use super::{
-    Config, ConfigError, ControlPlane, Filter, Gateway, HostPort, InlineCredential, Peer, Region, Socket,
-    Target, Upstream, raw,
+    Config, ConfigError, ControlPlane, Filter, Gateway, HostPort, InlineCredential, Peer, Provider, Region,
+    Socket, Target, Upstream, raw,
 };
 use crate::MAX_BODY_LIMIT_BYTES;
 use crate::hosts::{self, Service};
@@ -26,6 +26,7 @@ pub(super) fn validate(raw: raw::Gateway) -> Result<Config, ConfigError> {
     let admin = admin(raw.admin)?;
     let config = Config {
         node: node(raw.node)?,
+        providers: providers(raw.providers)?,
         extra_hosts: extra_hosts(raw.extra_hosts, &regions)?,
         regions,
         egress,
@@ -66,6 +67,23 @@ fn together(config: &Config) -> Result<(), ConfigError> {
     if config.egress.is_none() && !config.connect_passthrough.is_empty() {
         return Err(bad("connect_passthrough", "needs listeners.egress: nobody else is sent CONNECT"));
     }
+    if !config.providers.is_empty() && !config.intercepts() {
+        return Err(bad(
+            "providers",
+            "needs listeners.egress or listeners.transparent: the gateway signs with a credential of AWS, which other providers do not take",
+        ));
+    }
+    for provider in &config.providers {
+        if config.extra_hosts.contains(&provider.host) {
+            return Err(bad("providers", format!("`{}` is among extra_hosts, too", provider.host)));
+        }
+        if config.connect_passthrough.iter().any(|target| target.host == provider.host) {
+            return Err(bad(
+                "connect_passthrough",
+                format!("`{}` is among providers, and a tunnel to it a way round the gate", provider.host),
+            ));
+        }
+    }
     if config.metrics.is_some() && matches!(&config.admin, Peer::Tcp(admin) if admin.port == 0) {
         return Err(bad("metrics", "needs a fixed admin port or admin.path, because it fetches from there"));
     }
@@ -100,6 +118,40 @@ fn extra_hosts(names: Vec<String>, regions: &[Region]) -> Result<Vec<String>, Co
         extra.push(name);
     }
     Ok(extra)
+}
+
+/// The APIs that providers speak; the gate knows the same.
+const APIS: [&str; 2] = ["anthropic", "openai"];
+
+fn providers(raw: Vec<raw::Provider>) -> Result<Vec<Provider>, ConfigError> {
+    const KEY: &str = "providers";
+    let mut all: Vec<Provider> = Vec::new();
+    for raw::Provider { host, provider: name, api } in raw {
+        let host = hosts::exact(&host).map_err(|source| ConfigError::Host { key: KEY, source })?;
+        let said = api.as_deref().unwrap_or(&name);
+        let api = APIS.into_iter().find(|api| *api == said).ok_or_else(|| match &api {
+            Some(api) => bad(KEY, format!("api `{api}` is not known: use one of {}", APIS.join(", "))),
+            None => bad(KEY, format!("`{name}` needs an api: write `api: {}`", APIS.join("` or `api: "))),
+        })?;
+        let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(sound) || name == "aws" {
+            return Err(bad(
+                KEY,
+                format!("`{name}` is not a name: use lower-case letters, digits, `-`, `_`, and not `aws`"),
+            ));
+        }
+        if hosts::could_be_bedrock(&host) {
+            return Err(bad(
+                KEY,
+                format!("`{host}` may be a Bedrock endpoint: those are known by regions and extra_hosts"),
+            ));
+        }
+        if all.iter().any(|other| other.host == host) {
+            return Err(bad(KEY, format!("`{host}` is there twice")));
+        }
+        all.push(Provider { host, name, api });
+    }
+    Ok(all)
 }
 
 type Entrances = (Option<Socket>, Option<Socket>, Option<Gateway>);

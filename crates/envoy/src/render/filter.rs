@@ -19,6 +19,8 @@ struct Plugin<'a> {
     control_plane: ControlPlane,
     failure_mode: &'static str,
     limits: Limits,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    providers: Vec<Provider<'a>>,
     self_test: SelfTest<'a>,
     gate: &'a str,
 }
@@ -41,6 +43,13 @@ struct Limits {
 }
 
 #[derive(Serialize)]
+struct Provider<'a> {
+    host: &'a str,
+    provider: &'a str,
+    api: &'static str,
+}
+
+#[derive(Serialize)]
 struct SelfTest<'a> {
     cluster: &'a str,
     authority: &'a str,
@@ -49,6 +58,8 @@ struct SelfTest<'a> {
 
 /// The filter as an item of `http_filters`, testing itself through `self_cluster`.
 pub(super) fn render(config: &Config, entrance: &Entrance, self_cluster: &str, authority: &str) -> String {
+    let providers = config.providers.iter();
+    let providers = providers.map(|p| Provider { host: &p.host, provider: &p.name, api: p.api });
     let plugin = Plugin {
         entrance,
         control_plane: ControlPlane {
@@ -64,6 +75,11 @@ pub(super) fn render(config: &Config, entrance: &Entrance, self_cluster: &str, a
             max_tool_call_bytes: config.filter.max_tool_call_bytes,
             max_held_bytes: config.filter.max_held_bytes,
             max_held_answer_bytes: config.filter.max_held_answer_bytes,
+        },
+        // The gateway signs, and so stands for AWS alone.
+        providers: match entrance {
+            Entrance::PassThrough => providers.collect(),
+            Entrance::Resign { .. } => Vec::new(),
         },
         self_test: SelfTest { cluster: self_cluster, authority, timeout_ms: 3_000 },
         gate: &config.node,

@@ -40,7 +40,7 @@ fn intercept(config: &Config) -> String {
     let filters =
         filter::render(config, &Entrance::PassThrough, "portcullis_self", &authority) + &dns_filter(config);
     let mut certificates: Vec<&str> = config.regions.iter().map(|region| region.name.as_str()).collect();
-    if !config.extra_hosts.is_empty() {
+    if !config.extra_hosts.is_empty() || !config.providers.is_empty() {
         certificates.push("extra");
     }
     format!(
@@ -73,6 +73,7 @@ fn intercept(config: &Config) -> String {
 
 fn names(config: &Config) -> String {
     groups(config)
+        .into_iter()
         .map(|(title, hosts)| {
             let hosts = hosts.iter().map(|host| format!("      - {host}")).collect::<Vec<_>>();
             format!("      # {title}\n{}", hosts.join("\n"))
@@ -81,14 +82,20 @@ fn names(config: &Config) -> String {
         .join("\n")
 }
 
-fn groups(config: &Config) -> impl Iterator<Item = (&str, &[String])> {
-    let extra = Some(("extra_hosts", config.extra_hosts.as_slice())).filter(|(_, hosts)| !hosts.is_empty());
-    config.regions.iter().map(|region| (region.name.as_str(), region.hosts.as_slice())).chain(extra)
+fn groups(config: &Config) -> Vec<(&str, Vec<&str>)> {
+    let regions = config
+        .regions
+        .iter()
+        .map(|region| (region.name.as_str(), region.hosts.iter().map(String::as_str).collect::<Vec<_>>()));
+    let providers = config.providers.iter().map(|provider| provider.host.as_str()).collect();
+    let more =
+        [("extra_hosts", config.extra_hosts.iter().map(String::as_str).collect()), ("providers", providers)];
+    regions.chain(more.into_iter().filter(|(_, hosts): &(_, Vec<&str>)| !hosts.is_empty())).collect()
 }
 
 /// Both spellings of an authority, in the first place where the list is needed; elsewhere it is an alias.
 fn authorities(config: &Config) -> String {
-    let lines = groups(config).map(|(title, hosts)| {
+    let lines = groups(config).into_iter().map(|(title, hosts)| {
         let pairs = hosts.iter().map(|host| format!("    {host}, \"{host}:443\",")).collect::<Vec<_>>();
         format!("    # {title}\n{}", pairs.join("\n"))
     });

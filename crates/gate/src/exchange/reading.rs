@@ -11,7 +11,7 @@ use crate::refusal::LocalReply;
 use crate::selftest::{SELF_TEST_HEADER, SELF_TEST_PATH};
 use crate::strip::Strip;
 use portcullis_bedrock::{
-    BodyPlan, Call, Entrance, Extractor, Head, Problem, ProblemCode, Refused, recognise,
+    BodyPlan, Call, Entrance, Extractor, Head, Problem, ProblemCode, Refused, recognise_at,
 };
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ pub(super) fn begin(head: &Head<'_>, source: Option<&[u8]>, step: &mut Step<'_>)
     }
     let rest = if head.end_of_stream { Rest::Complete } else { Rest::Arriving };
     let heading = Heading::of(head, source);
-    let call = match recognise(head, &gate.entrance) {
+    let call = match recognise_at(head, &gate.entrance, &gate.providers) {
         Ok(call) => call,
         Err(refused) => {
             let Refused { call, problem } = *refused;

@@ -24,6 +24,7 @@ pub(super) fn of(view: &View<'_>) -> Request {
         action_type: call.action_type.clone(),
         service: call.service.clone(),
         region: call.region.clone(),
+        provider: call.provider.clone(),
         partition: call.partition.clone(),
         host: call.host.clone(),
         method: call.method.clone(),

@@ -46,6 +46,7 @@ impl CallSpec {
                 .or_else(|| operation.map(|found| path(found, &labels)))
                 .unwrap_or_default(),
             operation: operation.map_or(name, |found| found.name.to_owned()),
+            provider: self.provider.clone().unwrap_or_else(|| provider(&service)),
             partition: self.partition.clone().unwrap_or_else(|| endpoint.partition.to_owned()),
             network: Network {
                 source_ip: self.source_ip.clone(),
@@ -239,4 +240,10 @@ fn escape(text: &str, out: &mut String) {
             out.push_str(&format!("%{byte:02X}"));
         }
     }
+}
+
+/// Whose API a service is, where nothing else is said.
+fn provider(service: &str) -> String {
+    let own = portcullis_bedrock::ProviderApi::parse(service);
+    own.map_or(portcullis_bedrock::AWS, portcullis_bedrock::ProviderApi::as_str).to_owned()
 }

@@ -23,6 +23,7 @@ pub struct CallSpec {
     pub(super) action_type: Option<String>,
     pub(super) service: Option<String>,
     pub(super) region: Option<String>,
+    pub(super) provider: Option<String>,
     pub(super) partition: Option<String>,
     pub(super) host: Option<String>,
     pub(super) method: Option<String>,
@@ -175,6 +176,7 @@ pub(crate) const CALL_KEYS: &[Key] = &[
     key("action_type", Shape::Text, "Kind of call. Default: by the operation."),
     key("service", Shape::Text, "Endpoint prefix. Default: by the operation."),
     key("region", Shape::Text, "AWS region. Default: `us-east-1`."),
+    key("provider", Shape::Text, "Whose API is called. Default: `aws`, or by the service."),
     key("partition", Shape::Text, "AWS partition. Default: by the region."),
     key("host", Shape::Text, "Host. Default: by service and region."),
     key("method", Shape::Text, "HTTP method. Default: by the operation."),
@@ -282,6 +284,7 @@ fn read_endpoint(reader: &mut Reader<'_>, map: Map<'_>, spec: &mut CallSpec) {
     spec.action_type = text(reader, map, "action_type");
     spec.service = text(reader, map, "service");
     spec.region = text(reader, map, "region");
+    spec.provider = text(reader, map, "provider");
     spec.partition = text(reader, map, "partition");
     spec.host = text(reader, map, "host");
     spec.method = text(reader, map, "method");

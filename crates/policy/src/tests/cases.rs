@@ -172,6 +172,7 @@ impl CallSpec {
             action_type: spec.action_type.clone(),
             service: or(&spec.service, "bedrock-runtime"),
             region: or(&spec.region, "us-east-1"),
+            provider: "aws".to_owned(),
             partition: "aws".to_owned(),
             model: spec.model.as_ref().map(model),
             other_models: spec.other_models.iter().map(model).collect(),

@@ -22,6 +22,7 @@ mod gateway;
 mod javascript;
 mod kill;
 mod protocols;
+mod providers;
 mod raw;
 mod sandbox;
 mod streams;

@@ -15,6 +15,9 @@ pub(super) fn speaks(operation: &Operation) -> bool {
         // Numbers, scores and receipts.
         "CountTokens"
         | "CountMessageTokens"
+        | "CreateBatch"
+        | "CreateEmbedding"
+        | "CreateMessageBatch"
         | "CreateModelInvocationJob"
         | "Rerank"
         | "StartAsyncInvoke"
