@@ -99,8 +99,12 @@ case('openai CreateResponse', lambda: response(O, 'gpt-4o'))";
         ensure!(record["operation"] == operation && record["state"] == "completed", "{record}");
         ensure!(record["action_type"] == "model_invoked", "{record}");
         ensure!(record["action"] == format!("{provider}:{operation}"), "{record}");
-        let kind = if provider == "anthropic" { "api_key" } else { "bearer_other" };
-        ensure!(credential["kind"] == kind && credential["secret_sha256"].is_string(), "{credential}");
+        // Anthropic's SDK has sent its key in either header, by its version.
+        let kinds: &[&str] =
+            if provider == "anthropic" { &["api_key", "bearer_other"] } else { &["bearer_other"] };
+        ensure!(kinds.iter().any(|kind| credential["kind"] == *kind), "{credential}");
+        let key = if provider == "anthropic" { "sk-ant-e2e" } else { "sk-e2e" };
+        ensure!(credential["secret_sha256"] == Request::new("", "", "", key).body_sha256(), "{credential}");
         ensure!(
             credential["access_key_id"].is_null() && credential["account_hint"].is_null(),
             "{credential}"
@@ -159,7 +163,7 @@ fn keys_of_aws_and_other_hosts_names_do_not_get_to_a_provider() -> Result<()> {
         connection.send(&request.header("content-type", "application/json").to_http1())?;
         let answer = connection.answer()?;
         println!("{name}: {} {}", answer.status, answer.text());
-        ensure!(answer.status == 400, "{name}: {} {}", answer.status, answer.text());
+        ensure!((400..500).contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
         let id = answer.header("x-portcullis-decision-id").context("no decision id")?;
         let record = stack.control_plane.decision(id)?;
         ensure!(record["problem"]["code"] == code, "{name}: {record}");
