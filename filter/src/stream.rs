@@ -96,6 +96,7 @@ impl Stream {
                 }
             }
             Effect::Strip(strip) => take_off(&strip),
+            Effect::AskPlain => host::set_request_header("accept-encoding", b"identity"),
             // In a request callback the return value says it; to resume there as well would be twice.
             Effect::Resume(_) if site == Site::Request => {}
             Effect::Resume(_permit) => host::resume_request(),

@@ -23,6 +23,8 @@ pub enum Effect {
     },
     /// Take the caller's signature off the request, before it goes on (re-sign entrance only).
     Strip(Strip),
+    /// Ask for an answer that is not compressed: `accept-encoding: identity`, in place of what the request says. Before it goes on.
+    AskPlain,
     /// Let the request go on.
     Resume(Permit),
     /// Answer in the upstream's place.

@@ -12,6 +12,7 @@
 //! * [`Config`] is the filter's plugin configuration.
 
 mod call_id;
+mod codings;
 mod config;
 mod effect;
 mod event;

@@ -2,6 +2,7 @@
 
 use super::answering::Allowed;
 use super::{Phase, Step};
+use crate::codings::Codings;
 use crate::effect::Effect;
 use crate::event::{CalloutFailure, CalloutReply, Event, Origin, ResponseHead, StreamEnd, Token};
 use crate::fault::{Answered, Fault, Judged, Settled, Standing, judge, settle};
@@ -37,6 +38,7 @@ pub(super) struct Asking {
 pub(super) struct Api {
     pub(super) shape: ApiShape,
     pub(super) operation: Option<&'static Operation>,
+    pub(super) codings: Codings,
 }
 
 /// What the control plane has been asked, and so what it may still ask for: text once, a hold once, in any order.
@@ -193,6 +195,9 @@ impl Asking {
     fn let_go(self, permit: Permit, step: &mut Step<'_>) -> Phase {
         if let Some(strip) = self.strip {
             step.out.push(Effect::Strip(strip));
+        }
+        if self.api.codings == Codings::Open && !permit.inspect().is_nothing() {
+            step.out.push(Effect::AskPlain);
         }
         let kept = permit.keep();
         step.out.push(Effect::Resume(permit));

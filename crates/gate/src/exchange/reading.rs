@@ -3,6 +3,7 @@
 use super::asking::{self, Api};
 use super::recording::{self, Rest, Suspect};
 use super::{Phase, Step};
+use crate::codings::Codings;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::metric::Metric;
@@ -31,6 +32,7 @@ struct HeadFacts {
     call: Call,
     metadata: BTreeMap<String, String>,
     strip: Option<Strip>,
+    codings: Codings,
 }
 
 /// Reads the headers: the first step of every exchange.
@@ -64,7 +66,8 @@ pub(super) fn begin(head: &Head<'_>, source: Option<&[u8]>, step: &mut Step<'_>)
     };
     let strip = matches!(gate.entrance, Entrance::Gateway(_)).then(|| Strip::of(head.path));
     let plan = call.body.clone();
-    let facts = HeadFacts { heading, call, metadata, strip };
+    let codings = Codings::of(head, &gate.entrance);
+    let facts = HeadFacts { heading, call, metadata, strip, codings };
     if plan == BodyPlan::AtHeaders {
         return facts.ask(Read::AtHeaders, step);
     }
@@ -132,8 +135,8 @@ impl Reading {
 
 impl HeadFacts {
     fn ask(self, read: Read, step: &mut Step<'_>) -> Phase {
-        let Self { heading, call, metadata, strip } = self;
-        let api = Api { shape: call.shape, operation: call.operation };
+        let Self { heading, call, metadata, strip, codings } = self;
+        let api = Api { shape: call.shape, operation: call.operation, codings };
         let question = Question::new(&step.trace.call_id, step.around.gate, heading, call, metadata, read);
         step.trace.credential = Some(question.credential());
         asking::begin(question, strip, api, step)

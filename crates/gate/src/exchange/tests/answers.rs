@@ -387,6 +387,23 @@ fn an_answer_that_is_compressed_is_refused_at_its_headers() {
 }
 
 #[test]
+fn an_answer_that_will_be_inspected_is_asked_for_plain() {
+    for (inspect, codings, plain) in
+        [(CALLS, Some("gzip"), true), (CALLS, None, false), (Inspect::default(), Some("gzip"), false)]
+    {
+        let mut world = World::pass_through("closed");
+        world.inspect = inspect;
+        let mut request = Request::post(STREAM);
+        request.headers.extend(codings.map(|codings| ("accept-encoding", codings)));
+        world.request(&request);
+        world.body(BODY, true);
+        world.answer(Answer::Allow);
+        println!("{inspect:?} {codings:?} -> {}", world.asked_plain);
+        assert_eq!(world.asked_plain, plain);
+    }
+}
+
+#[test]
 fn more_than_the_gate_keeps_is_not_let_out() {
     let mut world = stream(CALLS);
     world.gate.answers.max_held_bytes = 2_000;

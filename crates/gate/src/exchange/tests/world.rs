@@ -148,6 +148,7 @@ pub(super) struct World {
     pub(super) added: Vec<(&'static str, String)>,
     pub(super) removed: Vec<&'static str>,
     pub(super) stripped: Vec<crate::Strip>,
+    pub(super) asked_plain: bool,
     pub(super) closed: bool,
     /// What the next answer's head says of its body.
     pub(super) answer: crate::AnswerHead<'static>,
@@ -192,6 +193,7 @@ impl World {
             added: Vec::new(),
             removed: Vec::new(),
             stripped: Vec::new(),
+            asked_plain: false,
             closed: false,
             answer: crate::AnswerHead::default(),
             body_over: false,
@@ -300,6 +302,10 @@ impl World {
             Effect::Strip(strip) => {
                 assert_eq!(self.resumed, 0, "too late to take a signature off");
                 self.stripped.push(strip);
+            }
+            Effect::AskPlain => {
+                assert_eq!(self.resumed, 0, "too late to ask for anything");
+                self.asked_plain = true;
             }
             Effect::WantsText(wants) => self.wants_text = wants,
             Effect::DecisionTook(_) | Effect::InspectionTook(_) => {}
