@@ -2,6 +2,7 @@
 
     reference.py decide < batches.jsonl   each line {"rules": [...], "calls": [{tool, arguments, agent, time, history}]}
                                           answers a line [{"decision", "rule", "matched": [ids]}]
+    reference.py outputs < batches.jsonl  each line {"rules": [output rules], "outputs": [{tool, output}]} answers likewise
     reference.py time RULES.json CALL.json COUNT   microseconds per decision, one number per line
 """
 
@@ -23,19 +24,27 @@ from veto.types import ValidationContext
 logging.disable(logging.CRITICAL)
 
 
-async def load(rules):
+async def load(rules, output_rules=()):
     with tempfile.TemporaryDirectory() as folder:
         os.makedirs(os.path.join(folder, "rules"))
         with open(os.path.join(folder, "veto.config.yaml"), "w") as config:
             yaml.safe_dump({"version": "1.0", "mode": "strict", "validation": {"mode": "local"}}, config)
         with open(os.path.join(folder, "rules", "rules.yaml"), "w") as file:
-            yaml.safe_dump({"version": "1.0", "name": "compared", "rules": rules}, file)
+            document = {"version": "1.0", "name": "compared", "rules": rules}
+            if output_rules:
+                document["output_rules"] = output_rules
+            yaml.safe_dump(document, file)
         made = await Veto.init(VetoOptions(config_dir=folder, mode="strict", validation_mode="local", log_level="silent"))
     loaded = {rule["id"] for rule in made._rules.all_rules}
     expected = {rule["id"] for rule in rules if rule.get("enabled", True)}
     if loaded != expected:
         raise SystemExit(f"rules were not loaded: {sorted(expected - loaded)}")
     return made
+
+
+def judge(veto, asked):
+    result = veto._output_validator.validate(asked["tool"], asked["output"])
+    return {"decision": result.decision, "matched": sorted(set(result.matched_rule_ids or []))}
 
 
 def moment(text):
@@ -79,6 +88,11 @@ async def main():
             veto = await load(batch["rules"])
             answers = [await decide(veto, call) for call in batch["calls"]]
             print(json.dumps(answers), flush=True)
+    elif sys.argv[1] == "outputs":
+        for line in sys.stdin:
+            batch = json.loads(line)
+            veto = await load([], batch["rules"])
+            print(json.dumps([judge(veto, asked) for asked in batch["outputs"]]), flush=True)
     else:
         rules, call = (json.load(open(path)) for path in sys.argv[2:4])
         veto = await load(rules)

@@ -24,6 +24,8 @@ use crate::source::node;
 use crate::source::read::closest;
 use crate::source::report::Report;
 use crate::text::Scanner;
+use crate::view::NotAtHand;
+use crate::{Call, Response};
 use std::sync::Arc;
 
 /// One file of a bundle.
@@ -240,6 +242,19 @@ impl Bundle {
     #[must_use]
     pub fn inspects(&self) -> Inspects {
         self.inspects
+    }
+
+    /// The same for one call: its text only where some rule can hold for it, whatever it will be.
+    #[must_use]
+    pub fn inspects_for(&self, call: &Call) -> Inspects {
+        if !self.inspects.text {
+            return self.inspects;
+        }
+        let judged = Call { response: Some(Response::default()), ..call.clone() };
+        // What was counted and seen may be more by then.
+        let not_at_hand = NotAtHand { response: true, counts: true, history: true, ..NotAtHand::default() };
+        let decision = self.decide_without(&judged, not_at_hand);
+        Inspects { text: decision.needs_text || !decision.matched.is_empty(), ..self.inspects }
     }
 
     /// Some rule reads the text of requests.

@@ -144,7 +144,8 @@ fn fileable(condition: &Predicate) -> Option<(Key, &Test, &[Glob])> {
         Subject::Field(field, _) => Some(field.kind),
         Subject::Selector(_) => None,
     };
-    if test.negated || kind == Some(FieldKind::Json) || condition.needs_text() {
+    let searches_text = condition.needs_text() || condition.reads_answers();
+    if test.negated || kind == Some(FieldKind::Json) || searches_text {
         return None;
     }
     // No written key has a control character.

@@ -69,6 +69,7 @@ pub(crate) fn explain(conditions: &[Predicate], view: &View<'_>) -> Vec<Explaine
 fn outputs(view: &View<'_>) -> Option<Vec<Output>> {
     let call = view.call;
     let text = match Asked::of(call) {
+        Asked::Answer if view.not_at_hand.response => return None,
         Asked::Answer => call.response.as_ref().map_or("", |response| response.text.as_str()),
         Asked::Call if call.request.tool_results == 0 => return Some(Vec::new()),
         Asked::Call => call.request.text.as_ref()?.tool_results.as_str(),

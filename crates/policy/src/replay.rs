@@ -126,7 +126,7 @@ fn hangs_on(candidate: &Bundle, call: &Call, enforce_shadow: bool) -> Option<Unk
     let wants = NotAtHand {
         counts: candidate.wants_counts(),
         history: candidate.wants_history().is_some(),
-        arguments: false,
+        ..NotAtHand::default()
     };
     let open = |not_at_hand: NotAtHand| {
         if not_at_hand == NotAtHand::default() {

@@ -20,6 +20,8 @@ pub(crate) struct NotAtHand {
     pub(crate) history: bool,
     /// [`crate::Tool::arguments`].
     pub(crate) arguments: bool,
+    /// [`crate::Response::text`].
+    pub(crate) response: bool,
 }
 
 /// A call, or something seen before, as conditions see it.
@@ -65,6 +67,7 @@ impl<'c> View<'c> {
             counts: own.counts || not_at_hand.counts,
             history: own.history || not_at_hand.history,
             arguments: own.arguments || not_at_hand.arguments,
+            response: own.response || not_at_hand.response,
         };
         Self { not_at_hand, ..self }
     }
@@ -120,6 +123,15 @@ impl<'c> View<'c> {
             return FieldValue::NeedsText;
         }
         self.arguments.map_or(FieldValue::Missing, |arguments| at(arguments, path))
+    }
+
+    /// The stretch of the answer's text.
+    pub(crate) fn response_text(&self) -> FieldValue<'_> {
+        match &self.call.response {
+            Some(_) if self.not_at_hand.response => FieldValue::NeedsText,
+            Some(response) if !response.text.is_empty() => FieldValue::Text(&response.text),
+            _ => FieldValue::Missing,
+        }
     }
 
     /// What a tool, or the model, answered, at a path; its text for the empty one.

@@ -35,7 +35,13 @@ fn table_of_globs() {
         ("?*", "", false),
         ("*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
     ];
-    for (glob, text, expected) in cases {
+    let braces = [
+        ("POST /transfers/{id}", "POST /transfers/{id}", true),
+        ("POST /transfers/{id}", "POST /transfers/id", false),
+        ("*/{id}/*", "GET /a/{id}/b", true),
+        ("}{", "}{", true),
+    ];
+    for (glob, text, expected) in cases.into_iter().chain(braces) {
         println!("{glob:?} on {text:?}: expected {expected}");
         assert_eq!(Glob::parse(glob).unwrap().matches(text), expected, "{glob:?} on {text:?}");
     }

@@ -27,6 +27,36 @@ fn recorded(effect: Effect, rule: Option<&str>) -> Recorded {
 }
 
 #[test]
+fn tool_calls_are_decided_by_what_records_keep_of_them() {
+    let allowed = recorded(Effect::Allow, None);
+    let by_name = "- {id: no-pay, action: block, tools: [pay]}";
+    let by_argument = "- {id: big, action: block, tools: [pay], conditions: [{field: arguments.amount, operator: gt, value: 5}]}";
+    let by_model = "- {id: no-opus, action: block, models: ['*opus*']}";
+    for (name, rules, expected) in [
+        ("a name", by_name, Judgement::Changed { effect: Effect::Deny, rule: Some("no-pay".to_owned()) }),
+        ("an argument", by_argument, Judgement::Unknown(Unknown::Arguments)),
+        ("a model, which is about calls", by_model, Judgement::Same { other_rule: false }),
+        (
+            "an argument of another tool",
+            &by_argument.replace("[pay]", "[send]"),
+            Judgement::Same { other_rule: false },
+        ),
+        (
+            "an argument, whatever it was",
+            &format!("{by_argument}\n{by_name}"),
+            Judgement::Changed { effect: Effect::Deny, rule: Some("no-pay".to_owned()) },
+        ),
+    ] {
+        let bundle = bundle(rules);
+        let mut call = call(&bundle, "{tool: pay, model: anthropic.claude-opus-4-20250514-v1:0}");
+        call.tool.as_mut().unwrap().arguments = serde_json::Value::Null;
+        let got = judge(&bundle, &call, &allowed, false);
+        println!("{name}: {got:?}");
+        assert_eq!(got, expected, "{name}");
+    }
+}
+
+#[test]
 fn a_verdict_is_the_same_changed_or_not_known() {
     let allowed = recorded(Effect::Allow, None);
     let opus = "{model: anthropic.claude-opus-4-20250514-v1:0}";

@@ -360,6 +360,41 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Whichever form of a tool's name a rule writes, and whichever case, the verdict is the same.
+    #[test]
+    fn the_form_of_a_tool_s_name_changes_no_verdict(
+        name in "[a-zA-Z0-9_ {}/-]{1,12}",
+        group in prop::option::of("[a-zA-Z0-9_-]{1,8}"),
+        amount in 0_u64..10,
+        upper in any::<bool>(),
+    ) {
+        let name = name.trim().to_owned();
+        prop_assume!(!name.is_empty());
+        let mut names = vec![name.clone()];
+        if let Some(group) = &group {
+            names.extend(["/", "::"].map(|between| format!("{group}{between}{name}")));
+        }
+        let tool = Tool { names: names.clone(), arguments: serde_json::json!({"amount": amount}), ..Tool::default() };
+        let call = Call { tool: Some(tool), operation: "Converse".to_owned(), ..Call::default() };
+        let decide = |written: &str| {
+            let written = if upper { written.to_uppercase() } else { written.to_owned() };
+            let rules = format!(
+                "rules:\n- {{id: r, action: block, tools: [{}], conditions: [{{field: arguments.amount, operator: gt, value: 4}}]}}\n",
+                serde_json::Value::from(written)
+            );
+            try_bundle("deny", &rules).unwrap().decide(&call)
+        };
+        let expected = if amount > 4 { crate::Effect::Deny } else { crate::Effect::Allow };
+        for written in &names {
+            prop_assert_eq!(decide(written).effect, expected, "{}", written);
+        }
+        prop_assert_eq!(decide(&format!("{name}x")).effect, crate::Effect::Allow);
+    }
+}
+
 const MIXED: &[&str] = &["reads the text of the request", "a rule on the text of answers", "write two rules"];
 
 fn try_bundle(default: &str, rules: &str) -> Result<crate::Bundle, crate::LoadError> {

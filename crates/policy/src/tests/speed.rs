@@ -71,6 +71,30 @@ fn on_cpu() -> Duration {
 
 #[test]
 #[ignore = "a measurement"]
+fn measure_tool_calls() {
+    let mut rules = many_rules(60);
+    for n in 0..40 {
+        rules.push_str(&format!(
+            "- id: tool-{n}\n  action: block\n  tools: [\"tool_{n}\", \"group-{n}/*\"]\n  conditions:\n  - {{field: arguments.amount, \
+             operator: greater_than, value: {n}}}\n"
+        ));
+    }
+    let bundle = bundle("deny", &rules);
+    let arguments = serde_json::json!({"amount": 6000, "to": "DE02", "items": [1, 2, 3]});
+    let names = ["tool_7", "bank/tool_7", "bank::tool_7"].map(str::to_owned).to_vec();
+    let tool = Some(crate::Tool { names, arguments, ..crate::Tool::default() });
+    let call = Call { tool, ..call() };
+    assert_eq!(bundle.decide(&call).rule.as_deref(), Some("tool-7"));
+    let (rounds, began) = (20_000, on_cpu());
+    for _ in 0..rounds {
+        black_box(bundle.decide(black_box(&call)));
+    }
+    let each = (on_cpu() - began) / rounds;
+    println!("a tool call against {} rules: {each:?} of processor time", bundle.rule_count());
+}
+
+#[test]
+#[ignore = "a measurement"]
 fn measure() {
     for count in [100, 1_000, 10_000] {
         let text = many_rules(count);

@@ -99,13 +99,15 @@ fn sandbox() -> Result<(Sandbox, Vec<(String, String)>)> {
 
 #[test]
 fn agents_of_the_examples_run_only_what_is_allowed() -> Result<()> {
-    let (_sandbox, environment) = sandbox()?;
+    let (sandbox, environment) = sandbox()?;
     lambda_handler(&environment)?;
     powertools_tool(&environment)?;
     return_of_control(&environment)?;
+    one_timeline(&sandbox, &environment)?;
+    readme(&sandbox)?;
     let script = "
 import urllib.request
-request = urllib.request.Request(os.environ['PORTCULLIS_URL'] + '/v1/decisions?operation=Guard', headers={'authorization': 'Bearer ' + os.environ['PORTCULLIS_ADMIN_TOKEN']})
+request = urllib.request.Request(os.environ['PORTCULLIS_URL'] + '/v1/decisions?operation=Guard&principal=AGENT12345', headers={'authorization': 'Bearer ' + os.environ['PORTCULLIS_ADMIN_TOKEN']})
 out(json.load(urllib.request.urlopen(request))['decisions'])";
     let records = python::ask(&environment, script)?;
     let records = records.as_array().context("records")?;
@@ -247,6 +249,42 @@ for amount in [4000, 8000]:
         );
         ensure!(one["said"].is_string(), "the loop comes to its end: {one}");
     }
+    Ok(())
+}
+
+/// An agent whose token is made for the application that invokes it is on one timeline with it: what the gate saw of the loop,
+/// and what was asked before the tool ran.
+fn one_timeline(sandbox: &Sandbox, environment: &[(String, String)]) -> Result<()> {
+    let made = sandbox
+        .shell("portcullis keys create --kind agent --name app --agent AGENT12345 --tools '*' --principal app-one")
+        .output()?;
+    let token = String::from_utf8(made.stdout)?;
+    let environment = with_examples(environment.to_vec(), &[("PORTCULLIS_AGENT_TOKEN", token.trim())]);
+    let script = r#"
+import return_of_control as r, urllib.request
+text = '[[tool:transfer_funds {"amount": 40, "to": "ACME"}]]'
+r.turn({"agentId": "AGENT12345", "agentAliasId": "TSTALIASID"}, "s-one", "u-17", text)
+request = urllib.request.Request(os.environ['PORTCULLIS_URL'] + '/v1/correlations/s-one', headers={'authorization': 'Bearer ' + os.environ['PORTCULLIS_ADMIN_TOKEN']})
+out(json.load(urllib.request.urlopen(request)))"#;
+    let loop_ = python::ask(&environment, script)?;
+    println!("one timeline: {} {}", loop_["principal"], loop_["totals"]);
+    ensure!(loop_["principal"] == "app-one" && loop_["other_principals"].is_null(), "{loop_}");
+    ensure!(loop_["totals"]["calls"] == 2, "{loop_}");
+    let steps = loop_.to_string();
+    ensure!(steps.contains("\"origin\":\"guard\"") && steps.contains("InvokeAgent"), "{loop_}");
+    Ok(())
+}
+
+/// The commands of the examples' README, as they are printed there, but for starting the sandbox.
+fn readme(sandbox: &Sandbox) -> Result<()> {
+    let readme = std::fs::read_to_string(binaries::root().join("examples/agents/README.md"))?;
+    let block = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next());
+    let commands: Vec<&str> = block.context("a block of commands")?.lines().skip(2).collect();
+    ensure!(commands.len() == 3, "the README has other commands now: {commands:#?}");
+    let output = sandbox.shell(&commands.join("\n")).env("PYTHONDONTWRITEBYTECODE", "1").output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("$ {}\n{said}{}", commands[2], String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success() && said.contains("sent 40"), "the loop of the README");
     Ok(())
 }
 

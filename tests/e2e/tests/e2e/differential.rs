@@ -2,6 +2,7 @@
 //! rules × random calls, rule by rule. Every difference must be one that docs/policy.md explains by name.
 
 mod explain;
+mod outputs;
 mod random;
 
 use anyhow::{Context, Result, ensure};
@@ -26,7 +27,7 @@ fn rules_of_the_yaml_form_decide_as_their_own_evaluator_does() -> Result<()> {
             json!({"rules": rules, "calls": (0..CALLS).map(|_| random::call(&mut random)).collect::<Vec<_>>()})
         })
         .collect();
-    let answers = reference(&batches)?;
+    let answers = reference("decide", &batches)?;
     ensure!(answers.len() == batches.len(), "{} answers to {} batches", answers.len(), batches.len());
 
     let docs = std::fs::read_to_string(binaries::root().join("docs/policy.md"))?;
@@ -104,10 +105,10 @@ fn array(value: &Value) -> &[Value] {
 }
 
 /// The package's evaluator, over all batches.
-fn reference(batches: &[Value]) -> Result<Vec<Value>> {
+fn reference(what: &str, batches: &[Value]) -> Result<Vec<Value>> {
     let mut child = Command::new(binaries::python()?)
         .arg(binaries::root().join("tests/veto/reference.py"))
-        .arg("decide")
+        .arg(what)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -11,7 +11,7 @@ use crate::answer::AnswerFlaw;
 use crate::body::flaw::Flaw;
 
 /// Most findings that wait for a text to turn out to be a call, or not.
-const MAX_WAITING: usize = 65_536;
+const MAX_WAITING: usize = 16_384;
 
 /// Reads pieces, and puts together what they say.
 #[derive(Debug)]

@@ -73,9 +73,10 @@ pub enum Found {
         /// that were complete before: `response.completed` repeats them all.
         calls: Vec<u32>,
     },
-    /// The next `len` bytes of the answer: a long piece that says nothing and is not read (a file of an agent): one of more than
-    /// 64 KiB, or than [`SieveLimits::max_piece`]. The [`Found::Piece`] that ends it has only the rest of its length. No words of somebody else may come
-    /// between a part and that piece. How such a piece is cut into parts depends on how the answer arrives.
+    /// The next `len` bytes of the answer: of a long piece that says nothing and is not read, such as a file of an agent. Long is
+    /// more than 64 KiB, or than [`SieveLimits::max_piece`]. The [`Found::Piece`] that ends it has only the rest of its length.
+    /// No words of somebody else may come between a part and that piece. How such a piece is cut into parts depends on how the
+    /// answer arrives.
     Part {
         /// Its length in bytes.
         len: usize,

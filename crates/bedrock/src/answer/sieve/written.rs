@@ -20,6 +20,8 @@ pub(super) const MAX_PREFIX: usize = 512;
 pub(super) const MAX_TEXTS: usize = 16;
 /// Most calls in one text: every piece of it waits for each of them.
 const MAX_CALLS: usize = 64;
+/// Most values, marks and calls in one text.
+const MAX_STEPS: usize = 1_024;
 /// A call has one of each.
 const NAMES: [&str; 3] = ["\"name\"", "\"function\"", "\"tool_name\""];
 const ARGUMENTS: [&str; 2] = ["\"parameters\"", "\"arguments\""];
@@ -156,7 +158,7 @@ fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Call>, Flaw> {
     let mut rest = text;
     // Only a call has such a mark.
     let mut marked = None;
-    loop {
+    for _ in 0..MAX_STEPS {
         rest = rest.trim_start_matches(|c: char| is_blank(c) || matches!(c, ';' | ','));
         if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark)) {
             marked = marked.or(Some(*mark));
@@ -184,6 +186,7 @@ fn calls(text: &str, limits: &SieveLimits) -> Result<Vec<Call>, Flaw> {
             None => Ok(calls),
         };
     }
+    Err(Flaw::TooManyNames)
 }
 
 fn call(name: &str, arguments: Vec<u8>) -> Draft {
@@ -232,7 +235,7 @@ fn resembles_call(text: &str) -> bool {
 fn listed(text: &str) -> Option<Vec<Draft>> {
     let mut calls = Vec::new();
     let mut rest = text.strip_prefix('[')?;
-    loop {
+    for _ in 0..=MAX_STEPS {
         rest = rest.trim_start_matches(|c: char| is_blank(c) || c == ',');
         if let Some(end) = rest.strip_prefix(']') {
             let end = MARKS.iter().fold(end.trim(), |end, mark| end.trim_start_matches(mark).trim());
@@ -243,6 +246,8 @@ fn listed(text: &str) -> Option<Vec<Draft>> {
         calls.push(call(name.trim_end(), keywords(arguments)));
         rest = after.strip_prefix(')')?;
     }
+    // Too many, for whoever counts them.
+    Some(calls)
 }
 
 /// Code, or the call of a tool of the model's own: `name.call(a=1)`.

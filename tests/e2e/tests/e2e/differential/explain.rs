@@ -15,7 +15,7 @@ pub(super) fn rule(rule: &Value, call: &Value) -> Option<&'static str> {
             .as_str()
             .is_some_and(|field| field == "tool_name" || field.starts_with("arguments."))
     };
-    if rule["tools"].is_null() && !conditions.iter().any(|condition| of_tools(condition)) {
+    if rule["tools"].is_null() && !conditions.iter().any(of_tools) {
         return Some("rules of no tool");
     }
     conditions.into_iter().find_map(|condition| leaf(condition, call))

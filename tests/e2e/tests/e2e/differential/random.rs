@@ -104,6 +104,48 @@ pub(super) fn rule(random: &mut Random, number: usize) -> Value {
     rule
 }
 
+/// An output rule, written as if it were one on arguments; `plain`: on the argument `note` alone.
+pub(super) fn output_rule(random: &mut Random, number: usize, plain: bool) -> Value {
+    let mut rule = json!({"id": format!("r{number}"), "name": format!("Rule {number}")});
+    rule["action"] = json!(random.pick(&["block", "redact", "log"]));
+    if !random.one_in(3) {
+        rule["tools"] = (0..=random.below(2)).map(|_| json!(random.pick(TOOLS))).collect();
+    }
+    let some = |random: &mut Random| -> Value {
+        (0..=random.below(2)).map(|_| argument_condition(random, plain)).collect()
+    };
+    match random.below(6) {
+        0 => {}
+        1 | 2 => rule["condition_groups"] = (0..=random.below(2)).map(|_| some(random)).collect(),
+        _ => rule["conditions"] = some(random),
+    }
+    rule
+}
+
+fn argument_condition(random: &mut Random, plain: bool) -> Value {
+    loop {
+        let mut made = condition(random);
+        let field = made["field"].as_str().unwrap_or_default().to_owned();
+        if plain && field.starts_with("arguments.") {
+            made["field"] = json!("arguments.note");
+        }
+        if field.starts_with("arguments.") {
+            return made;
+        }
+    }
+}
+
+/// What a tool answered, as a call's arguments; `plain`: a text, as the argument `note`.
+pub(super) fn output(random: &mut Random, plain: bool) -> Value {
+    if plain {
+        let texts: Vec<&&str> = TEXTS.iter().filter(|text| !text.trim().is_empty()).collect();
+        return json!({"tool": random.pick(TOOLS), "arguments": {"note": random.pick(&texts)}});
+    }
+    let mut made = call(random);
+    made["history"] = Value::Null;
+    made
+}
+
 fn groups(random: &mut Random) -> Value {
     (0..=random.below(2)).map(|_| conditions(random)).collect()
 }
