@@ -5,7 +5,10 @@ use super::*;
 use crate::storage::{SqliteOptions, SqliteStore};
 use crate::tokens::{MasterKey, Tokens};
 use portcullis_policy::{SourceFile, compile};
-use portcullis_protocol::{DecisionRequest, Outcome, OutcomeBatch, OutcomeKind, Usage};
+use portcullis_protocol::{
+    AnswerText, DecisionRequest, Inspection, InspectionSubject, Outcome, OutcomeBatch, OutcomeKind,
+    ProposedCall, Usage,
+};
 use std::path::Path;
 use std::time::Instant;
 
@@ -184,6 +187,62 @@ async fn reserving_alone() {
         std::mem::forget(taken);
     }
     println!("five limits: charges {:.2} us, reserve {:.2} us (p50)", median(charging), median(reserving));
+}
+
+/// 100 rules on tools, a tenth of which look at the arguments of this one; and ten on text.
+fn rules_on_answers() -> String {
+    let mut rules = String::from("rules:\n");
+    for n in 0..100 {
+        rules.push_str(&format!(
+            "- {{id: tool-{n}, action: block, tools: ['tool_{}', 'group-{n}/*'], conditions: [{{field: arguments.amount, \
+             operator: greater_than, value: {}}}]}}\n",
+            n % 10,
+            5_000 + n
+        ));
+    }
+    for n in 0..10 {
+        rules.push_str(&format!(
+            "- {{id: text-{n}, action: block, conditions: [{{field: response.text, operator: matches, value: 'secret-{n}[0-9]+'}}]}}\n"
+        ));
+    }
+    rules
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "a measurement"]
+async fn tool_calls_and_text_of_answers() {
+    let dir = directory();
+    let app = app(dir.path(), "").await;
+    let file = |path: &str, text: String| SourceFile { path: path.to_owned(), bytes: text.into_bytes() };
+    let files = [file("bundle.yaml", HEAD.to_owned()), file("rules/a.yaml", rules_on_answers())];
+    app.bundle.install(Arc::new(compile(&files).unwrap()), Path::new("/"), 2);
+    let answer = app.decide(question("parent".to_owned())).await.unwrap();
+    let text = "some words of an answer that nothing is wrong with, ".repeat(20);
+    let (mut tools, mut texts) = (Vec::new(), Vec::new());
+    for number in 1..=4_000 {
+        let subject = if number % 2 == 0 {
+            let arguments = r#"{"amount": 4000, "to": {"iban": "DE02"}, "items": [1, 2, 3]}"#.to_owned();
+            let name = "tool_7".to_owned();
+            InspectionSubject::ToolCall(ProposedCall { name, arguments, ..ProposedCall::default() })
+        } else {
+            InspectionSubject::Text(AnswerText { text: text.clone(), fresh: 40, before: 0 })
+        };
+        let inspection = Inspection {
+            version: portcullis_protocol::VERSION,
+            call_id: "parent".to_owned(),
+            decision_id: answer.decision_id.clone(),
+            gate: "g".to_owned(),
+            number,
+            subject,
+            released_bytes: 0,
+            held: None,
+            wait_ms: None,
+        };
+        let start = Instant::now();
+        app.inspect(inspection).await.unwrap();
+        if number % 2 == 0 { &mut tools } else { &mut texts }.push(start.elapsed().as_nanos());
+    }
+    println!("p50: a tool call, recorded, {:.1} us; 1 KiB of text {:.1} us", median(tools), median(texts));
 }
 
 #[tokio::test]
