@@ -150,10 +150,14 @@ fn tokens(source: &str) -> Result<Vec<Token>, String> {
                 }
                 tokens.push(class);
             }
-            // Paths of API operations have braces: `/transfers/{id}`.
-            '{' if chars.as_str().split_once('}').is_some_and(|(inner, _)| inner.contains(',')) => {
-                return Err(format!("glob `{source}` has a brace; write the alternatives as a list"));
-            }
+            '{' | '}' => match chars.as_str().split_once('}') {
+                // Paths of API operations have braces: `/transfers/{id}`.
+                Some((inner, after)) if c == '{' && !inner.contains(['{', ',', '*', '?', '[']) => {
+                    tokens.extend(['{'].into_iter().chain(inner.chars()).chain(['}']).map(Token::Char));
+                    chars = after.chars();
+                }
+                _ => return Err(format!("glob `{source}` has a brace; write the alternatives as a list")),
+            },
             other => tokens.push(Token::Char(other)),
         }
     }

@@ -366,7 +366,7 @@ proptest! {
     /// Whichever form of a tool's name a rule writes, and whichever case, the verdict is the same.
     #[test]
     fn the_form_of_a_tool_s_name_changes_no_verdict(
-        name in "[a-zA-Z0-9_ {}/-]{1,12}",
+        name in "[a-zA-Z0-9_ /-]{1,8}([{][a-z]{1,4}[}])?",
         group in prop::option::of("[a-zA-Z0-9_-]{1,8}"),
         amount in 0_u64..10,
         upper in any::<bool>(),
