@@ -150,6 +150,35 @@ fn an_answer_that_is_not_sound_is_told_from_one_that_is() -> Result<()> {
     Ok(())
 }
 
+/// What the record of a call says of its answer besides: why it stopped, what it proposed, also where it is compressed.
+#[test]
+fn what_an_answer_says_is_on_record() -> Result<()> {
+    let stack = Stack::shared()?;
+    for (streamed, order) in [("", ""), ("-stream", ""), ("", "[[gzip:real]]"), ("-stream", "[[gzip:real]]")]
+    {
+        let text = format!(
+            "{order} [[tokens:1100,220]][[tool:transfer {{\"amount\": 1}}]][[tool:ping]][[router:amazon.nova-lite-v1:0]] {streamed}"
+        );
+        let outcome = after(&stack, converse(streamed, &text))?;
+        let answer = &outcome["answer"];
+        println!("converse{streamed} {order}: {} {answer}", outcome["usage"]);
+        ensure!(outcome["state"] == "completed" && outcome["reason"].is_null(), "{outcome}");
+        ensure!(outcome["usage"] == usage([1100, 220, 0, 0], 2), "{outcome}");
+        ensure!(answer["stop_reason"] == "tool_use", "{outcome}");
+        ensure!(answer["models"] == json!(["amazon.nova-lite-v1:0"]), "{outcome}");
+        let calls = answer["tool_calls"].as_array().context("tool calls")?;
+        let names: Vec<&str> = calls.iter().filter_map(|call| call["name"].as_str()).collect();
+        ensure!(names == ["transfer", "ping"], "{names:?}");
+        ensure!(calls.iter().all(|call| call["id"].is_string() && call["origin"] == "model"), "{calls:?}");
+    }
+    // Whole frames to its end, and no word that it ends: SDKs take it for whole.
+    let outcome = after(&stack, converse("-stream", "[[short:tool]][[tool:transfer {\"amount\": 1}]]"))?;
+    println!("short: {} {} {}", outcome["state"], outcome["reason"], outcome["answer"]);
+    ensure!(outcome["state"] == "failed" && outcome["reason"] == "stream_truncated", "{outcome}");
+    ensure!(outcome["answer"]["tool_calls"][0]["name"] == "transfer", "{outcome}");
+    Ok(())
+}
+
 /// Long answers, whole and streamed, pass through the VM slice by slice: it does not grow.
 #[test]
 fn the_vm_does_not_grow_with_answers() -> Result<()> {
