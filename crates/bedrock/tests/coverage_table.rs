@@ -128,6 +128,10 @@ fn why(operation: &Operation, column: &str) -> Option<&'static str> {
         ("CreateModelInvocationJob" | "StartAsyncInvoke", "gated") => {
             "no: the answers go to S3, see `output_s3`"
         }
+        ("CreateMessageBatch" | "CreateBatch", "answer" | "gated") => {
+            "a receipt; the answers are fetched later, from a file"
+        }
+        ("CreateEmbedding", "gated") => "no: numbers",
         ("StartFlowExecution", "gated") => "no: a receipt; ListFlowExecutionEvents is gated",
         ("CountTokens" | "CountMessageTokens", "gated") => "no: a number",
         ("Rerank", "answer" | "gated") => "scores of the caller's own documents",
@@ -187,6 +191,10 @@ fn rows() -> Vec<&'static Operation> {
 }
 
 fn head_facts(operation: &Operation, cells: &mut BTreeSet<String>, facts: &mut BTreeSet<String>) {
+    // Other providers have hosts of their own configuration, and none of these headers.
+    if matches!(operation.service, "anthropic" | "openai") {
+        return;
+    }
     let path = fill(operation.uri, |_| "x".to_owned());
     let path = if operation.service == "bedrock-agentcore" {
         format!("{path}?accountId=1&qualifier=q&harnessArn=h")
