@@ -68,7 +68,8 @@ pub struct ProposedCall {
     /// The arguments as JSON text, as the model wrote them. Parameter lists of agents have become an object: name to value,
     /// numbers and booleans by their declared type.
     pub arguments: String,
-    /// Why it cannot be read: `name_too_long`, `arguments_too_long`, `unfinished`. Such a call is never let out.
+    /// Why it cannot be read: `name_too_long`, `arguments_too_long`, `unfinished`, `mistyped` (a
+    /// parameter that declares to be a number or a boolean, and is none). Such a call is never let out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }

@@ -191,6 +191,7 @@ impl ExpectedCall {
                 arguments: self.arguments.clone(),
                 problem: self.problem.as_deref().map(|problem| match problem {
                     "name_too_long" => CallProblem::NameTooLong,
+                    "mistyped" => CallProblem::Mistyped,
                     "arguments_too_long" => CallProblem::ArgumentsTooLong,
                     "unfinished" => CallProblem::Unfinished,
                     other => panic!("no problem `{other}`"),

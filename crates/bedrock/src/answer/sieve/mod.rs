@@ -126,6 +126,8 @@ pub enum CallOrigin {
 pub enum CallProblem {
     /// Its name is longer than 1,024 bytes.
     NameTooLong,
+    /// A parameter of an agent declares to be a number or a boolean, and is none.
+    Mistyped,
     /// Its arguments are longer than the limit.
     ArgumentsTooLong,
     /// The answer ends within it.
@@ -138,6 +140,7 @@ impl CallProblem {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NameTooLong => "name_too_long",
+            Self::Mistyped => "mistyped",
             Self::ArgumentsTooLong => "arguments_too_long",
             Self::Unfinished => "unfinished",
         }

@@ -347,7 +347,7 @@ impl Reading {
             Node::Parameter => {
                 let parameter = std::mem::take(&mut self.parameter);
                 if let Some(draft) = self.drafts.last_mut() {
-                    add_parameter(&mut draft.arguments, &parameter, self.limits.max_arguments);
+                    add_parameter(draft, &parameter, self.limits.max_arguments);
                 }
             }
             Node::Choice => {

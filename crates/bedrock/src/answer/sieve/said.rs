@@ -37,6 +37,8 @@ pub(super) struct Draft {
     pub(super) choice: u64,
     pub(super) arguments: Option<Arguments>,
     pub(super) name_too_long: bool,
+    /// A parameter is not of the type that it declares.
+    pub(super) mistyped: bool,
     /// An agent returns control for it: it is told again.
     pub(super) returns: bool,
 }
@@ -165,9 +167,10 @@ pub(super) struct Parameter {
     pub(super) json: bool,
 }
 
-/// Adds a parameter to arguments: a repeated name is a repeated key.
-pub(super) fn add_parameter(to: &mut Option<Arguments>, parameter: &Parameter, limit: usize) {
-    let arguments = to.get_or_insert_with(|| Arguments { bytes: b"{}".to_vec(), over: false });
+/// Adds a parameter to a call's arguments: a repeated name is a repeated key.
+pub(super) fn add_parameter(to: &mut Draft, parameter: &Parameter, limit: usize) {
+    let Draft { arguments, mistyped, .. } = to;
+    let arguments = arguments.get_or_insert_with(|| Arguments { bytes: b"{}".to_vec(), over: false });
     if arguments.over {
         return;
     }
@@ -184,6 +187,8 @@ pub(super) fn add_parameter(to: &mut Option<Arguments>, parameter: &Parameter, l
         Some(value) => match typed(&parameter.kind, &value.bytes) {
             Some(json) => writer.raw(&json),
             None => {
+                // Whoever runs the tool may read a number in what is none here (`5_001`), and no rule on numbers would see it.
+                *mistyped |= is_scalar(&parameter.kind);
                 writer.quote();
                 writer.text(&value.bytes);
                 writer.string_close();
@@ -213,6 +218,10 @@ fn typed(kind: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         _ => json.first() == Some(&b'['),
     };
     fits.then_some(json)
+}
+
+fn is_scalar(kind: &[u8]) -> bool {
+    [&b"number"[..], b"integer", b"boolean"].iter().any(|scalar| kind.eq_ignore_ascii_case(scalar))
 }
 
 /// A number as JSON writes it: without `+` and needless zeros, with digits on both sides of its point.

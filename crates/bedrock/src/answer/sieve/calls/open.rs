@@ -70,7 +70,8 @@ impl Draft {
         let given = self.arguments.take().unwrap_or_default();
         let problem = problem
             .or_else(|| self.name_too_long.then_some(CallProblem::NameTooLong))
-            .or_else(|| given.over.then_some(CallProblem::ArgumentsTooLong));
+            .or_else(|| given.over.then_some(CallProblem::ArgumentsTooLong))
+            .or_else(|| self.mistyped.then_some(CallProblem::Mistyped));
         let arguments = if parts.is_empty() { given.bytes } else { parts };
         // Tools of the provider have a type, and no name.
         let name = if self.name.is_empty() && is_call(&self.kind) { self.kind } else { self.name };
