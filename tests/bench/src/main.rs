@@ -11,6 +11,7 @@ mod report;
 mod servers;
 mod setup;
 mod speed;
+mod stream;
 mod variants;
 
 use anyhow::Result;
@@ -28,6 +29,8 @@ struct Options {
 enum Command {
     /// Measure everything, print the table, write results.json.
     Run(RunOptions),
+    /// What the gate costs a stream: throughput, first byte, a held tool call, memory.
+    Stream(stream::Options),
     /// One policy decision beside Cedar's and veto's, text rules, compiling, limits.
     Policy(policy::Options),
     /// Swap the bundle under load: no call may fail, and the slowest in a hundred may take twice as long.
@@ -75,6 +78,12 @@ struct RunOptions {
     /// The control plane listens on a Unix socket instead of a TCP port.
     #[arg(long)]
     socket: bool,
+    /// Streams per measurement of streams; 0 leaves them out.
+    #[arg(long, default_value_t = 60)]
+    streams: usize,
+    /// A minute of 200 streams at once, instead of eight seconds.
+    #[arg(long)]
+    long: bool,
     /// Where the results go.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -87,6 +96,7 @@ fn main() -> Result<()> {
         Command::Run(options) => run(&runtime, &options),
         Command::Reload(options) => reload::run(&runtime, &options),
         Command::Policy(options) => policy::run(&options),
+        Command::Stream(options) => stream::run(&runtime, &options),
         Command::Hold { connections, text, seconds, rules, socket } => {
             let bench = setup::Bench::start(rules, socket)?;
             speed::hold(&runtime, &bench, connections, text, seconds)
@@ -101,6 +111,21 @@ fn run(runtime: &tokio::runtime::Runtime, options: &RunOptions) -> Result<()> {
     phases.extend(phases::read(&bench)?);
     if options.bodies > 0 {
         results.push(memory::run(runtime, &bench, options.bodies)?);
+    }
+    // What follows has gates of its own.
+    drop(bench);
+    if options.streams > 0 {
+        let (out, rules) = (options.out.clone(), options.rules);
+        let streams = stream::Options {
+            rounds: options.rounds,
+            streams: options.streams,
+            rules,
+            long: options.long,
+            out,
+        };
+        let (more, added) = stream::measure(runtime, &streams)?;
+        results.extend(more);
+        phases.extend(added);
     }
     report::write(&options.out, &results, &phases)
 }

@@ -1,6 +1,7 @@
 //! The two servers behind Envoy in a benchmark: an upstream that answers one Converse answer, and an external
 //! authorisation service that allows everything. Both do as little as a server can.
 
+use crate::stream::upstream::{Order, Stream};
 use anyhow::Result;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -17,6 +18,8 @@ use tokio::net::TcpListener;
 pub(crate) enum Role {
     /// A Converse answer, after reading the request's body.
     Upstream,
+    /// Streams as the request orders them.
+    Streams,
     /// 200 with nothing in it, whatever was asked.
     Authz,
 }
@@ -35,9 +38,12 @@ pub(crate) async fn serve(role: Role) -> Result<()> {
         stream.set_nodelay(true)?;
         tokio::spawn(async move {
             // An error here is a connection that Envoy closed: nothing to do for a benchmark's server.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service_fn(move |request| answer(role, request)))
-                .await;
+            let http = hyper::server::conn::http1::Builder::new();
+            let stream = TokioIo::new(stream);
+            let _ = match role {
+                Role::Streams => http.serve_connection(stream, service_fn(streamed)).await,
+                _ => http.serve_connection(stream, service_fn(move |request| answer(role, request))).await,
+            };
         });
     }
 }
@@ -49,7 +55,7 @@ async fn answer(role: Role, request: Request<Incoming>) -> Result<Response<Full<
     }
     let mut response = Response::new(Full::new(Bytes::from_static(match role {
         Role::Upstream => ANSWER.as_bytes(),
-        Role::Authz => b"",
+        Role::Authz | Role::Streams => b"",
     })));
     if role == Role::Upstream {
         let headers = response.headers_mut();
@@ -59,5 +65,13 @@ async fn answer(role: Role, request: Request<Incoming>) -> Result<Response<Full<
             http::HeaderValue::from_static("5f0f2a60-0d2c-4d33-9a0c-6d6ff9d1d1a5"),
         );
     }
+    Ok(response)
+}
+
+async fn streamed(request: Request<Incoming>) -> Result<Response<Stream>, Infallible> {
+    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let mut response = Response::new(Stream::new(Order::read(&String::from_utf8_lossy(&body))));
+    let kind = http::HeaderValue::from_static("application/vnd.amazon.eventstream");
+    response.headers_mut().insert("content-type", kind);
     Ok(response)
 }

@@ -33,12 +33,26 @@ impl Bench {
     /// # Errors
     /// Something does not start.
     pub(crate) fn start(rules: usize, socket: bool) -> Result<Self> {
+        Self::start_with(rules, socket, "upstream", &[])
+    }
+
+    /// The same with another upstream, and more files in the bundle.
+    ///
+    /// # Errors
+    /// As [`Bench::start`].
+    pub(crate) fn start_with(
+        rules: usize,
+        socket: bool,
+        upstream: &str,
+        more: &[(&str, &str)],
+    ) -> Result<Self> {
         let directory = TempDir::with_prefix("portcullis-bench-")?;
-        let (upstream, upstream_address) = server("upstream", directory.path())?;
+        let (upstream, upstream_address) = server(upstream, directory.path())?;
         let (authz, authz_address) = server("authz", directory.path())?;
         let rules = rule_file(rules);
         let [bundle_yaml, ..] = bundle::DEFAULT else { bail!("the default bundle is empty") };
-        let files = [*bundle_yaml, ("rules/many.yaml", rules.as_str())];
+        let mut files = vec![*bundle_yaml, ("rules/many.yaml", rules.as_str())];
+        files.extend_from_slice(more);
         bundle::write(&directory.path().join("bundle"), &files)?;
         let data = if socket {
             format!("unix:{}", directory.path().join("data.sock").display())
@@ -87,6 +101,14 @@ impl Bench {
             _servers: vec![upstream, authz],
             _directory: directory,
         })
+    }
+
+    /// Questions that the gate has asked so far.
+    ///
+    /// # Errors
+    /// Envoy does not answer.
+    pub(crate) fn questions(&self) -> Result<f64> {
+        Ok(self.envoy(Variant::Gate)?.stat("cluster.portcullis.upstream_rq_total")? as f64)
     }
 
     /// One variant's Envoy.
