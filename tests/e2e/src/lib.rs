@@ -22,4 +22,4 @@ pub mod stack;
 pub mod stub;
 pub mod wait;
 
-pub use stack::{Builder, Stack};
+pub use stack::{Builder, Shared, Stack};

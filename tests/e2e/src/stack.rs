@@ -181,20 +181,46 @@ impl Builder {
     }
 }
 
+/// A stack that several tests share: started by the first, gone with the last that uses it at the time.
+#[derive(Debug)]
+pub struct Shared(Mutex<Weak<Stack>>);
+
+impl Shared {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(Weak::new()))
+    }
+
+    /// The running stack, or a new one.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn stack(&self, builder: impl FnOnce() -> Builder) -> Result<Arc<Stack>> {
+        let mut shared = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(running) = shared.upgrade() {
+            return Ok(running);
+        }
+        let started = Arc::new(builder().start()?);
+        *shared = Arc::downgrade(&started);
+        Ok(started)
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Stack {
     /// The stack that tests share which only send calls: one per test process, gone with the last of its users.
     ///
     /// # Errors
     /// It does not start.
     pub fn shared() -> Result<Arc<Self>> {
-        static SHARED: Mutex<Weak<Stack>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(running) = shared.upgrade() {
-            return Ok(running);
-        }
-        let started = Arc::new(Builder::default().start()?);
-        *shared = Arc::downgrade(&started);
-        Ok(started)
+        static SHARED: Shared = Shared::new();
+        SHARED.stack(Builder::default)
     }
 
     /// The environment of an application behind the explicit egress proxy.

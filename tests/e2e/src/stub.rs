@@ -45,7 +45,10 @@ pub struct Stub {
 #[derive(Debug)]
 struct Shared {
     behaviour: Behaviour,
+    /// What answers are to be asked about, and how such questions are answered.
+    inspect: Option<(Value, Behaviour)>,
     questions: Vec<Value>,
+    inspections: Vec<Value>,
     outcomes: Vec<Value>,
 }
 
@@ -55,7 +58,13 @@ impl Stub {
     /// # Errors
     /// No port could be had.
     pub fn start(behaviour: Behaviour) -> Result<Self> {
-        let shared = Arc::new(Mutex::new(Shared { behaviour, questions: Vec::new(), outcomes: Vec::new() }));
+        let shared = Arc::new(Mutex::new(Shared {
+            behaviour,
+            inspect: None,
+            questions: Vec::new(),
+            inspections: Vec::new(),
+            outcomes: Vec::new(),
+        }));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
         let address = listener.local_addr()?;
@@ -79,6 +88,18 @@ impl Stub {
         self.lock().behaviour = behaviour;
     }
 
+    /// From now on every allowed call's answer is to be asked about (`{"tool_calls": true}`), and this is what such a question
+    /// meets.
+    pub fn inspect(&self, inspect: Value, behaviour: Behaviour) {
+        self.lock().inspect = Some((inspect, behaviour));
+    }
+
+    /// The questions about answers so far.
+    #[must_use]
+    pub fn inspections(&self) -> Vec<Value> {
+        self.lock().inspections.clone()
+    }
+
     /// The questions asked so far.
     #[must_use]
     pub fn questions(&self) -> Vec<Value> {
@@ -100,6 +121,7 @@ async fn answer(shared: Arc<Mutex<Shared>>, request: Request<Incoming>) -> Resul
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
     let asked: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let mut inspected = Value::Null;
     let behaviour = {
         let mut shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if path == "/v1/outcomes" {
@@ -108,13 +130,26 @@ async fn answer(shared: Arc<Mutex<Shared>>, request: Request<Incoming>) -> Resul
             shared.outcomes.extend(batch);
             return Ok(json_answer(200, json!({"accepted": accepted}).to_string()));
         }
-        if path != "/v1/decisions" {
-            return Ok(json_answer(200, "{}".to_owned()));
+        match path.as_str() {
+            "/v1/decisions" => shared.questions.push(asked.clone()),
+            "/v1/inspections" => shared.inspections.push(asked.clone()),
+            _ => return Ok(json_answer(200, "{}".to_owned())),
         }
-        shared.questions.push(asked.clone());
-        shared.behaviour.clone()
+        match (&shared.inspect, path.as_str()) {
+            (Some((_, behaviour)), "/v1/inspections") => behaviour.clone(),
+            (Some((inspect, _)), _) => {
+                inspected = inspect.clone();
+                shared.behaviour.clone()
+            }
+            (None, _) => shared.behaviour.clone(),
+        }
     };
-    let allow = json!({"call_id": asked["call_id"], "decision_id": "0191-stub", "verdict": "allow"});
+    let mut allow = json!({"call_id": asked["call_id"], "decision_id": "0191-stub", "verdict": "allow"});
+    if asked["number"].is_u64() {
+        allow["number"] = asked["number"].clone();
+    } else if inspected.is_object() {
+        allow["inspect"] = inspected;
+    }
     match behaviour {
         Behaviour::Allow => Ok(json_answer(200, allow.to_string())),
         Behaviour::Say(status, body) => Ok(json_answer(status, body)),
@@ -122,14 +157,20 @@ async fn answer(shared: Arc<Mutex<Shared>>, request: Request<Incoming>) -> Resul
             if value.get("call_id").is_none() {
                 value["call_id"] = asked["call_id"].clone();
             }
+            if value.get("number").is_none() && asked["number"].is_u64() {
+                value["number"] = asked["number"].clone();
+            }
             Ok(json_answer(200, value.to_string()))
         }
         Behaviour::Hang => std::future::pending().await,
         Behaviour::Close => anyhow::bail!("closed on purpose"),
         Behaviour::Hold(_) if asked["held"].is_null() => {
-            let hold = json!({
+            let mut hold = json!({
                 "call_id": asked["call_id"], "decision_id": "", "verdict": "hold", "approval_id": "ap-1", "seconds": 45,
             });
+            if asked["number"].is_u64() {
+                hold["number"] = asked["number"].clone();
+            }
             Ok(json_answer(200, hold.to_string()))
         }
         Behaviour::Late(delay) | Behaviour::Hold(delay) => {

@@ -49,13 +49,14 @@ impl<R: Read> Reader<'_, R> {
     fn more(&mut self) -> io::Result<bool> {
         let mut chunk = [0; 16 * 1024];
         let n = self.source.read(&mut chunk)?;
-        self.buffer.extend(chunk.iter().take(n));
+        self.buffer.extend_from_slice(chunk.get(..n).unwrap_or_default());
         Ok(n > 0)
     }
 
     fn take(&mut self, n: usize) -> Vec<u8> {
         let n = n.min(self.buffer.len());
-        self.buffer.drain(..n).collect()
+        let rest = self.buffer.split_off(n);
+        std::mem::replace(self.buffer, rest)
     }
 
     /// Up to and without `end`; what there is when the peer ends first is an error.

@@ -15,6 +15,7 @@
 
 mod answer;
 mod connection;
+mod frames;
 mod h2;
 mod request;
 mod sign;
@@ -24,6 +25,7 @@ mod tls;
 
 pub use answer::Answer;
 pub use connection::Connection;
+pub use frames::{Frame, frames};
 pub use h2::H2;
 pub use request::Request;
 pub use sign::Signer;

@@ -60,7 +60,7 @@ def clients():
     }
 "#;
 
-fn run(stack: &Stack, mark: &str, environment: &[(&str, &str)], rest: &str) -> Result<Vec<Value>> {
+pub(crate) fn run(stack: &Stack, mark: &str, environment: &[(&str, &str)], rest: &str) -> Result<Vec<Value>> {
     let mut all = stack.egress(APP_ONE);
     // AWS_CA_BUNDLE is boto3's; the others trust what OpenSSL is told.
     all.push(("SSL_CERT_FILE".to_owned(), stack.envoy.from.ca.display().to_string()));

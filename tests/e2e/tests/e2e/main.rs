@@ -6,6 +6,7 @@
 
 mod adversary;
 mod agents;
+mod answers;
 mod answers_hold;
 mod application;
 mod approvals;

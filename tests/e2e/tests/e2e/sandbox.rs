@@ -79,7 +79,7 @@ fn sandbox_of_the_readme() -> Result<()> {
 
     let commands = commands_of_the_readme("source target/sandbox/env")?;
     ensure!(
-        commands.len() == 5,
+        commands.len() == 7,
         "the README has other commands now; say here what they must do: {commands:#?}"
     );
     let run = |command: &str| -> Result<(bool, String, String)> {
@@ -95,24 +95,41 @@ fn sandbox_of_the_readme() -> Result<()> {
         !passed && said.contains("AccessDeniedException") && said.contains("no-opus"),
         "the blocked call"
     );
-    let (passed, said, _) = run(&commands[3])?;
+    let (passed, events, said) = run(&commands[3])?;
+    ensure!(!passed && events.contains("'tool.'"), "the text of the answer before its tool call");
+    ensure!(!events.contains("transfer_funds") && !events.contains("9000"), "the tool call arrived");
+    ensure!(
+        said.contains("EventStreamError") && said.contains("Transfers over $5000 need a person"),
+        "{said}"
+    );
+    let (passed, events, _) = run(&commands[4])?;
+    ensure!(passed && events.contains("transfer_funds") && events.contains("messageStop"), "the allowed one");
+    let (passed, said, _) = run(&commands[5])?;
     let calls: Value = serde_json::from_str(&said).context("what reached the fake")?;
-    ensure!(passed && calls.as_array().context("an array")?.len() == 1, "the blocked call arrived: {calls}");
+    ensure!(passed && calls.as_array().context("an array")?.len() == 3, "the blocked call arrived: {calls}");
     ensure!(calls[0]["signature_valid"] == true && calls[0]["model"] != OPUS, "{calls}");
     ensure!(fake.get("/calls")?.1 == calls, "curl and we see the same");
 
-    let mut tail = sandbox.shell(&format!("exec {}", commands[4])).stdout(Stdio::piped()).spawn()?;
+    let mut tail = sandbox.shell(&format!("exec {}", commands[6])).stdout(Stdio::piped()).spawn()?;
     let lines = BufReader::new(tail.stdout.take().context("stdout")?).lines();
-    let shown: Vec<String> = lines.take(2).collect::<Result<_, _>>()?;
+    let shown: Vec<String> = lines.take(6).collect::<Result<_, _>>()?;
     tail.kill()?;
     tail.wait()?;
-    println!("$ {}\n{}", commands[4], shown.join("\n"));
+    println!("$ {}\n{}", commands[6], shown.join("\n"));
     ensure!(shown[0].contains("allow") && shown[0].contains("claude-3-5-sonnet"), "{shown:?}");
     ensure!(shown[1].contains("deny") && shown[1].contains("no-opus"), "{shown:?}");
 
+    ensure!(shown[2..].iter().any(|line| line.contains("no-large-transfers")), "{shown:?}");
+
     let (passed, said, _) = run("portcullis audit search --verdict deny --output json")?;
-    let found: Value = serde_json::from_str(said.trim()).context("one decision")?;
-    ensure!(passed && found["policy"]["rule"] == "no-opus" && found["model"]["id"] == OPUS, "{found}");
+    let found =
+        said.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>().context("decisions")?;
+    ensure!(passed && found.len() == 2, "{said}");
+    let model = found.iter().find(|one| one["policy"]["rule"] == "no-opus").context("the blocked call")?;
+    ensure!(model["model"]["id"] == OPUS, "{model}");
+    let tool =
+        found.iter().find(|one| one["policy"]["rule"] == "no-large-transfers").context("the tool call")?;
+    ensure!(tool["tool"]["names"][0] == "transfer_funds" && tool["verdict"]["kind"] == "deny", "{tool}");
     Ok(())
 }
 

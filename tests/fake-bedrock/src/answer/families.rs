@@ -144,16 +144,15 @@ fn ended(pieces: impl Iterator<Item = Value>, last: Value) -> Vec<Value> {
     pieces.chain([last]).collect()
 }
 
-/// Llama has no place for tool calls: they are text, after a mark, in the way that Meta's prompt format documents
-/// ("Model Cards and Prompt formats: Llama 3.1", JSON based tool calling).
+/// Llama has no place for tool calls: they are the text, after a mark, in the way that Meta's prompt format documents
+/// ("Model Cards and Prompt formats: Llama 3.1", JSON based tool calling). Who reads them looks at the text's beginning.
 fn llama(said: &Said) -> String {
     let call = |tool: &ToolCall| {
         let (name, arguments) = (json!(tool.name), &tool.text);
         format!(r#"<|python_tag|>{{"type": "function", "name": {name}, "parameters": {arguments}}}"#)
     };
     let calls: Vec<String> = said.tools.iter().map(call).collect();
-    let parts = [said.text.clone(), calls.join("; "), said.after.clone()];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    if calls.is_empty() { said.all_text() } else { calls.join("; ") }
 }
 
 fn cohere(said: &Said) -> Value {

@@ -5,12 +5,16 @@ use crate::calls::{SaidCall, SaidRecord};
 use crate::directives::{Directives, ToolMark};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
 
 /// What a guardrail puts in place of an answer.
 pub(super) const BLOCKED: &str = "Sorry, the model cannot answer this question.";
 
-/// A piece of `[[filler:…]]`, and what stands for all of it in an answer in one piece.
+/// What stands for `[[filler:…]]` in an answer's text.
 pub(super) const FILLER: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+/// One of its pieces in a stream: 32 KiB, so that hundreds of megabytes are made in no time.
+pub(super) static FILLER_PIECE: LazyLock<String> = LazyLock::new(|| FILLER.repeat(512));
 
 /// A proposed tool call.
 pub(super) struct ToolCall {
@@ -115,7 +119,7 @@ impl Said {
 
     /// The text in pieces of one word.
     pub(super) fn pieces(&self) -> impl Iterator<Item = &str> {
-        self.text.split_inclusive(' ')
+        self.text.split_inclusive(' ').map(|piece| if piece == FILLER { &FILLER_PIECE } else { piece })
     }
 
     /// The text after the tool calls, likewise.

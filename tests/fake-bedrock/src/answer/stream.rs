@@ -1,6 +1,6 @@
 //! Streams: frames with a pace, and the ways in which they end badly on demand.
 
-use super::said::FILLER;
+use super::said::{FILLER, FILLER_PIECE};
 use super::{Ask, damage};
 use crate::directives::Short;
 use crate::reply::{Reply, Step, encoded, frame, message};
@@ -131,7 +131,7 @@ fn paced(ask: &Ask<'_>, content_type: &str, mut parts: Vec<Part>, exception: Opt
                 break;
             }
         }
-        let copies = if part.filler { orders.filler.div_ceil(FILLER.len()) } else { 1 };
+        let copies = if part.filler { orders.filler.div_ceil(FILLER_PIECE.len()) } else { 1 };
         steps.extend(std::iter::repeat_n(Step::Data(part.bytes), copies));
     }
     Reply { status: 200, headers: vec![("content-type", content_type.to_owned())], steps, hang: false }
