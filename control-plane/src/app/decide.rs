@@ -71,7 +71,7 @@ impl App {
         // A request is decided on one bundle, whatever is swapped meanwhile.
         let bundle = self.bundle.current();
         let bundle = bundle.as_deref();
-        let wants = bundle.map(Wants::of).unwrap_or_default();
+        let mut wants = bundle.map(Wants::of).unwrap_or_default();
         let started = Instant::now();
         let mut identified = match asked {
             Asked::Call(question) => self.identify(*question, bundle),
@@ -85,6 +85,9 @@ impl App {
         if let Some(bundle) = bundle.filter(|_| !identified.is_refused()) {
             self.history.fill(&*self.store, bundle, &mut identified.call).await?;
             self.name_results(bundle, &mut identified.call).await?;
+            if kind == DecisionKind::Call {
+                wants.inspect.text = bundle.inspects_for(&identified.call).text;
+            }
         }
 
         for _ in 0..MAX_ROUNDS {

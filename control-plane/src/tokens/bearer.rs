@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_policy::ToolGlobs;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a token is good for. A token of one kind is worth nothing at the other's door.
@@ -127,7 +128,6 @@ pub enum Denied {
 #[derive(Debug)]
 struct Entry {
     kind: Kind,
-    sha256: [u8; 32],
     expires_at_ms: Option<u64>,
     caller: Caller,
 }
@@ -136,10 +136,14 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Tokens {
     /// From files or environment: good for as long as the process runs.
-    fixed: Vec<Entry>,
+    fixed: Entries,
     /// From the store.
-    stored: ArcSwap<Vec<Entry>>,
+    stored: ArcSwap<Entries>,
 }
+
+/// By their SHA-256. What is looked up is the hash of what was presented: how long that takes tells of hashes, and nobody gets
+/// from a hash to its token.
+type Entries = HashMap<[u8; 32], Entry>;
 
 impl Tokens {
     /// Starts with tokens given by their SHA-256, such as Kubernetes secrets.
@@ -149,7 +153,7 @@ impl Tokens {
             .into_iter()
             .map(|(kind, name, sha256)| {
                 let caller = Caller { id: None, name: name.into(), principal: None, agent: None };
-                Entry { kind, sha256, expires_at_ms: None, caller }
+                (sha256, Entry { kind, expires_at_ms: None, caller })
             })
             .collect();
         Tokens { fixed, stored: ArcSwap::default() }
@@ -164,11 +168,10 @@ impl Tokens {
     /// No token of that kind exists: nobody can come in.
     #[must_use]
     pub fn is_empty(&self, kind: Kind) -> bool {
-        !self.fixed.iter().chain(self.stored.load().iter()).any(|entry| entry.kind == kind)
+        !self.fixed.values().chain(self.stored.load().values()).any(|entry| entry.kind == kind)
     }
 
-    /// Checks the value of an `authorization` header, which must hold a token of one of these kinds. Compares hashes, every
-    /// one of them and each whole, so that time tells nothing.
+    /// Checks the value of an `authorization` header, which must hold a token of one of these kinds.
     ///
     /// # Errors
     /// [`Denied`].
@@ -180,13 +183,7 @@ impl Tokens {
     ) -> Result<Caller, Denied> {
         let presented = sha256(bearer(authorization.ok_or(Denied::Missing)?).ok_or(Denied::Missing)?);
         let stored = self.stored.load();
-        let mut found = None;
-        for entry in self.fixed.iter().chain(stored.iter()) {
-            if same(&entry.sha256, &presented) {
-                found = Some(entry);
-            }
-        }
-        match found {
+        match self.fixed.get(&presented).or_else(|| stored.get(&presented)) {
             Some(entry) if entry.expires_at_ms.is_some_and(|end| end <= now_ms) => Err(Denied::Expired),
             Some(entry) if kinds.contains(&entry.kind) => Ok(entry.caller.clone()),
             Some(_) => Err(Denied::WrongKind),
@@ -196,7 +193,7 @@ impl Tokens {
 }
 
 /// `None` for what this program cannot read: such a token opens nothing.
-fn entry(token: &StoredToken) -> Option<Entry> {
+fn entry(token: &StoredToken) -> Option<([u8; 32], Entry)> {
     let kind = Kind::parse(&token.kind)?;
     let agent = match token.agent.as_ref().map(AgentScope::read).transpose() {
         Ok(agent) => agent.map(Arc::new),
@@ -211,17 +208,13 @@ fn entry(token: &StoredToken) -> Option<Entry> {
         principal: token.principal.as_deref().map(Arc::from),
         agent,
     };
-    Some(Entry { kind, sha256: token.sha256, expires_at_ms: token.expires_at_ms, caller })
+    Some((token.sha256, Entry { kind, expires_at_ms: token.expires_at_ms, caller }))
 }
 
 /// The credentials of RFC 6750 §2.1; the scheme's case does not matter.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
-}
-
-fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    std::hint::black_box(a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b))) == 0
 }
 
 /// SHA-256 of a token.

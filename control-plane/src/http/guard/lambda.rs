@@ -11,6 +11,7 @@ use crate::http::problem::Problem;
 use portcullis_protocol::{ProposedCall, Verdict};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// The only version that there is.
@@ -98,13 +99,12 @@ fn form(body: &Object<'_>) -> Result<Form, Problem> {
 /// Outer: the event is none. Inner: a value is not of the type that it is declared to have.
 fn arguments(body: &Object<'_>) -> Result<Result<String, String>, Problem> {
     let mut lists = vec![body.objects("parameters")?];
-    if let Some(content) = body.object("requestBody")?.map(|body| body.object("content")).transpose()? {
-        for (kind, _) in content.iter().flat_map(Object::members) {
-            let media = content.as_ref().map(|content| content.object(kind)).transpose()?.flatten();
-            lists.extend(media.map(|media| media.objects("properties")).transpose()?);
-        }
+    let content = body.object("requestBody")?.map(|body| body.object("content")).transpose()?.flatten();
+    for media in content.map(|content| content.each_object()).transpose()?.unwrap_or_default() {
+        lists.push(media.objects("properties")?);
     }
-    let mut written: Vec<(String, String)> = Vec::new();
+    let mut written = Vec::new();
+    let mut known = HashSet::new();
     for parameter in lists.iter().flatten() {
         let name = parameter.required("name")?;
         let kind = parameter.text("type")?.unwrap_or_default();
@@ -112,13 +112,12 @@ fn arguments(body: &Object<'_>) -> Result<Result<String, String>, Problem> {
         let Some(value) = argument(&kind, value) else {
             return Ok(Err("argument_of_another_type".to_owned()));
         };
-        let member = (Value::String(name).to_string(), value);
-        if !written.contains(&member) {
+        let member = format!("{}:{value}", Value::String(name));
+        if known.insert(member.clone()) {
             written.push(member);
         }
     }
-    let members: Vec<String> = written.into_iter().map(|(name, value)| format!("{name}:{value}")).collect();
-    Ok(Ok(format!("{{{}}}", members.join(","))))
+    Ok(Ok(format!("{{{}}}", written.join(","))))
 }
 
 /// A value, which is text in the event, by its declared type. `None` where it is not of that type: the tool may read

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 /// Longest text of a member, in bytes.
@@ -62,10 +62,9 @@ impl<'a> Object<'a> {
         let Ok(Members(members)) = serde_json::from_str(raw.get()) else {
             return Err(wrong(&pointer, "must be an object"));
         };
-        for (number, (name, _)) in members.iter().enumerate() {
-            if members.iter().take(number).any(|(other, _)| other == name) {
-                return Err(wrong(&within(&pointer, name), "is there twice"));
-            }
+        let mut names = HashSet::with_capacity(members.len());
+        if let Some((name, _)) = members.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            return Err(wrong(&within(&pointer, name), "is there twice"));
         }
         Ok(Object { pointer, members })
     }
@@ -91,9 +90,12 @@ impl<'a> Object<'a> {
         self.members.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
     }
 
-    /// Every member as it is written.
-    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.members.iter().map(|(name, raw)| (name.as_str(), *raw))
+    /// Every member, each an object.
+    pub(super) fn each_object(&self) -> Result<Vec<Object<'a>>, Problem> {
+        if self.members.len() > MAX_ITEMS {
+            return Err(wrong(&self.pointer, format!("must have at most {MAX_ITEMS} members")));
+        }
+        self.members.iter().map(|(name, raw)| Object::read(raw, self.pointer(name))).collect()
     }
 
     pub(super) fn pointer(&self, name: &str) -> String {
@@ -146,7 +148,7 @@ impl<'a> Object<'a> {
             return Err(wrong(&object.pointer, format!("must have at most {MAX_ITEMS} members")));
         }
         let mut map = BTreeMap::new();
-        for (key, raw) in object.members() {
+        for (key, raw) in &object.members {
             let pointer = object.pointer(key);
             let value = match raw.get().as_bytes().first() {
                 Some(b'"') => text(raw, &pointer, MAX_TEXT)?,
@@ -155,7 +157,7 @@ impl<'a> Object<'a> {
                 _ if raw.get().len() > MAX_TEXT => return Err(too_long(&pointer, MAX_TEXT)),
                 _ => raw.get().to_owned(),
             };
-            map.insert(key.to_owned(), value);
+            map.insert(key.clone(), value);
         }
         Ok(map)
     }

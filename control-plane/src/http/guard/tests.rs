@@ -130,6 +130,27 @@ fn a_refusal_is_the_whole_lambda_response() {
     println!("compared {} responses", cases.len());
 }
 
+/// Nothing takes longer than its length.
+#[test]
+fn many_members_are_read_in_one_go() {
+    let many: Vec<String> = (0..400_000).map(|n| format!("\"k{n}\":{{}}")).collect();
+    let many = many.join(",");
+    let bodies = [
+        format!("{{\"tool\":\"t\",{many}}}"),
+        format!("{{\"tool\":\"t\",\"arguments\":{{{many}}}}}"),
+        format!("{{\"tool\":\"t\",\"context\":{{{many}}}}}"),
+        format!("{{\"tool\":\"t\",\"context\":{{\"attributes\":{{{many}}}}}}}"),
+        format!("{{\"actionGroup\":\"g\",\"function\":\"f\",\"requestBody\":{{\"content\":{{{many}}}}}}}"),
+        format!("{{\"actionGroup\":\"g\",\"function\":\"f\",\"parameters\":[{{{many}}}]}}"),
+    ];
+    for body in &bodies {
+        let question = body::read(body.as_bytes(), GuardClient::default());
+        let event = lambda::read(body.as_bytes(), Duration::ZERO, GuardClient::default());
+        let read = [question.is_ok(), event.is_ok()];
+        assert!(!read[0] || body.contains("arguments"), "{read:?}");
+    }
+}
+
 proptest! {
     /// Whatever comes, it is read or refused; what is read has been there.
     #[test]

@@ -502,3 +502,30 @@ async fn results_are_of_the_tools_that_were_proposed_under_their_ids() {
     let answer = plane.decide(&question(json!({"call_id": "x", "body": body, "credential": other}))).await;
     assert_eq!(answer["verdict"], "deny", "{answer}");
 }
+
+#[tokio::test]
+async fn text_is_asked_about_where_a_rule_can_hold_for_the_call() {
+    let rule = |more: &str| {
+        format!(
+            "rules:\n- {{id: a, action: warn, {more}, conditions: [{{field: response.text, operator: contains, value: x}}]}}\n"
+        )
+    };
+    let cases = [
+        (rule("models: ['*nova*']"), true),
+        (rule("models: ['*claude*']"), false),
+        (rule("principals: ['*'], operations: [Converse]"), true),
+        (rule("operations: [InvokeModel]"), false),
+        (rule("regions: [mars-1], mode: shadow"), false),
+        (rule("mode: shadow"), true),
+        // Whatever was counted or seen by then.
+        (rule("blocked_by: [{operation: Retrieve}]"), true),
+        ("output_rules:\n- {id: a, action: log, output_conditions: [{field: output, operator: contains, value: x}]}\n".to_owned(), true),
+    ];
+    for (rules, expected) in cases {
+        let plane = plane_with(Settings::default(), Some(&rules), defaults).await;
+        let body = json!({"bytes": 1, "text": {"text": ""}});
+        let answer = plane.decide(&question(json!({"body": body}))).await;
+        println!("{rules} -> {}", answer["inspect"]);
+        assert_eq!(answer["inspect"]["text"].as_bool().unwrap_or(false), expected, "{rules}");
+    }
+}
