@@ -6,10 +6,12 @@ mod compatible;
 mod converse;
 mod faults;
 mod invoke;
+mod javascript;
 mod people;
 mod requests;
 mod rounds;
 mod text;
+mod tokens;
 mod ways;
 
 use anyhow::{Context, Result, ensure};

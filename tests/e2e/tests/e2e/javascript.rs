@@ -15,7 +15,7 @@ fn environment(stack: &Stack) -> Vec<(String, String)> {
     environment
 }
 
-fn run(stack: &Stack, mark: &str, operations: &[&str]) -> Result<Vec<Value>> {
+pub(crate) fn run(stack: &Stack, mark: &str, operations: &[&str]) -> Result<Vec<Value>> {
     let seen = javascript::run(stack, &environment(stack), mark, operations)?;
     if let Some(seen) = &seen {
         ensure!(seen.len() == operations.len(), "{seen:?}");

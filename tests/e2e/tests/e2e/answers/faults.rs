@@ -1,6 +1,7 @@
 //! Answers that are broken, hostile or huge, and parts that fail while a tool call is held: what is not understood does not
 //! pass, what is understood does, and there is a record of either.
 
+mod crowd;
 mod limits;
 mod parts;
 mod wire;

@@ -9,9 +9,9 @@ use e2e::client::{Answer, frames};
 use serde_json::{Value, json};
 
 /// A family of models: a model, and its request body for a text.
-type Shape = (&'static str, fn(&str) -> Value);
+pub(super) type Shape = (&'static str, fn(&str) -> Value);
 
-const SHAPES: &[Shape] = &[
+pub(super) const SHAPES: &[Shape] = &[
     (
         "anthropic.claude-3-5-sonnet-20241022-v2:0",
         |text| json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": [{"role": "user", "content": text}]}),
