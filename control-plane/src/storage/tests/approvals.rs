@@ -155,12 +155,14 @@ async fn a_decision_that_is_not_recorded_uses_nothing_up() {
     assert!(matches!(bad, Err(StoreError::Inconsistent(_))), "{bad:?}");
     assert_eq!(state(&store, "apr_1").await, State::Approved);
     assert_eq!(store.live().get("apr_1").unwrap().state, State::Approved, "memory says the same");
-    // Nobody waits for it any more: it was answered with a refusal.
+    // Nobody waits for it any more: it was answered with a refusal. The writer may have begun with it before that; whatever it
+    // did, the approval is used up if there is a record, and only then.
     drop(store.commit(with("gone", VerdictKind::Allow, consume("apr_1"))));
     store.probe().await.unwrap();
     let now = store.live().get("apr_1").map(|approval| approval.state);
     let recorded = store.decisions(Query { limit: 9, ..Query::default() }).await.unwrap().decisions.len();
-    assert_eq!((now, recorded), (Some(State::Approved), 0));
+    println!("{recorded} recorded, the approval is {now:?}");
+    assert!(matches!((now, recorded), (Some(State::Approved), 0) | (None, 1)), "{now:?} {recorded}");
 }
 
 #[tokio::test]
