@@ -198,7 +198,8 @@ impl Guarding {
         if stays > step.around.gate.answers.max_held_bytes {
             return self.end(Stop::TooLarge, step);
         }
-        if let (Script::Flawed(flaw), true) = (&self.script, free) {
+        // Behind a flaw nothing is found: a call that was open there stays open, and nobody waits for its end.
+        if let (Script::Flawed(flaw), true) = (&self.script, free || self.matters.is_empty()) {
             let stop = Stop::Unreadable(*flaw);
             return self.end(stop, step);
         }

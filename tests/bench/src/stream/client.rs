@@ -86,10 +86,10 @@ impl Call {
             ensure!(read > 0, "closed after {} bytes: `{}`", buffer.len(), text());
             first.get_or_insert_with(Instant::now);
             if first_us.is_nan() {
-                first_us = since(buffer, b"\"first\":", at);
+                first_us = since(buffer, b"\"first\":\"", at);
             }
             if self.order.tool && tool_us.is_nan() {
-                tool_us = since(buffer, b"\"tool\":", at);
+                tool_us = since(buffer, b"\"tool\":\"", at);
             }
             if buffer.ends_with(b"\r\n0\r\n\r\n") {
                 break;

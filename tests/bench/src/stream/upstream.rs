@@ -89,7 +89,7 @@ impl Stream {
                 steps.push_back(Step::Pause(pace));
             }
         };
-        then(&mut steps, Step::Stamped("messageStart", r#"{"role":"assistant","first":"#));
+        then(&mut steps, Step::Stamped("messageStart", r#"{"role":"assistant","first":""#));
         if order.first {
             steps.push_back(Step::Pause(Duration::from_millis(3)));
         }
@@ -113,7 +113,7 @@ impl Stream {
                 then(&mut steps, Step::Data(frame("contentBlockDelta", &delta)));
             }
             steps.push_back(Step::Pause(Duration::from_millis(3)));
-            steps.push_back(Step::Stamped("contentBlockStop", r#"{"contentBlockIndex":1,"tool":"#));
+            steps.push_back(Step::Stamped("contentBlockStop", r#"{"contentBlockIndex":1,"tool":""#));
             steps.push_back(Step::Pause(Duration::from_millis(6)));
         }
         then(&mut steps, Step::Data(frame("messageStop", r#"{"stopReason":"end_turn"}"#)));
@@ -142,7 +142,7 @@ impl Body for Stream {
                 None => return Poll::Ready(None),
                 Some(Step::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 Some(Step::Stamped(name, payload)) => {
-                    let bytes = frame(name, &format!("{payload}{:020}}}", now()));
+                    let bytes = frame(name, &format!("{payload}{:020}\"}}", now()));
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 // Pending makes the server write what it has; it is asked again at once.

@@ -428,6 +428,24 @@ fn much_at_once_of_which_nothing_stays_goes_on() {
 }
 
 #[test]
+fn a_flaw_within_a_tool_call_ends_the_stream() {
+    let mut world = stream(CALLS);
+    let before = text(0, "a").bytes;
+    world.response_body(&before, false);
+    let call = tool(1, &["{\"a\": ", "1}"]);
+    world.response_body(&call[0].bytes, false);
+    let mut spoilt = call[1].bytes.clone();
+    if let Some(last) = spoilt.last_mut() {
+        *last = !*last;
+    }
+    world.response_body(&spoilt, false);
+    assert_eq!(without_last_words(&world.host.delivered), (&before[..], true));
+    assert!(world.inspections.is_empty());
+    close(&mut world);
+    assert_eq!(world.outcome().reason.as_deref(), Some("answer_unreadable"));
+}
+
+#[test]
 fn only_what_is_to_be_inspected_is_asked_about() {
     let frames = [vec![text(0, "a")], tool(0, &["{}"]), end()].concat();
     let mut world = stream(TEXT);

@@ -122,6 +122,22 @@ fn a_stream_that_stops_within_a_tool_call() -> Result<()> {
     Ok(())
 }
 
+/// A flaw within a tool call: what was told of the call is not let out, and nothing waits for its end.
+#[test]
+fn a_flaw_within_a_tool_call_ends_the_stream() -> Result<()> {
+    let stack = stack()?;
+    for order in ["[[bad-crc]]", "[[bad-crc:prelude]]", "[[length:4294967295]]", "[[length:15]]"] {
+        let text = format!("flawed call {order} {FORBIDDEN}[[words:2]][[deltas:60]]");
+        let (answer, record) = stream(&stack, &text)?;
+        let (got, read) = frames(&answer.body);
+        let last = got.last().context("no frames")?;
+        ensure!(read == answer.body.len() && last.message_type == "exception", "{order}: {last:?}");
+        ensure!(!answer.text().contains("transfer_funds"), "{order}: the beginning of the call arrived");
+        ensure!(record["state"] == "blocked", "{order}: {}", record["outcome"]);
+    }
+    Ok(())
+}
+
 /// Arguments that never become JSON, or that two readers read differently: refused by a rule that cannot be switched off.
 #[test]
 fn arguments_that_nobody_can_read_are_refused() -> Result<()> {
