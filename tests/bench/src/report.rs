@@ -82,7 +82,7 @@ pub(crate) fn write(directory: &Path, results: &[Outcome], phases: &[(String, f6
             one.runs
         ));
     }
-    table.push_str("\n| where the time goes, per request | µs |\n|---|---|\n");
+    table.push_str("\n| where the time goes, per request, and counts by their names | µs |\n|---|---|\n");
     for (phase, microseconds) in phases {
         table.push_str(&format!("| {phase} | {microseconds:.1} |\n"));
     }

@@ -104,7 +104,10 @@ impl Call {
     }
 }
 
-/// So many streams on so many connections, after two on each that do not count.
+/// Streams on each connection that do not count.
+pub(super) const WARM_UP: usize = 2;
+
+/// So many streams on so many connections, after those of the warm-up.
 pub(super) async fn run(call: &Call, connections: usize, each: usize) -> Result<Vec<Streamed>> {
     let mut tasks = Vec::new();
     for _ in 0..connections {
@@ -113,9 +116,9 @@ pub(super) async fn run(call: &Call, connections: usize, each: usize) -> Result<
             let mut stream = call.connect().await?;
             let mut buffer = Vec::with_capacity(1 << 20);
             let mut all = Vec::with_capacity(each);
-            for count in 0..each + 2 {
+            for count in 0..each + WARM_UP {
                 let one = call.exchange(&mut stream, &mut buffer).await?;
-                if count >= 2 {
+                if count >= WARM_UP {
                     all.push(one);
                 }
             }

@@ -120,7 +120,10 @@ pub(crate) fn measure(runtime: &tokio::runtime::Runtime, options: &Options) -> R
     delay(&mut results, "end of a tool call, upstream to client, 1 conn.", &measured, |one| one.tool_us);
     let asked = both.guarded.questions()? - before;
     let streams = measured.get(&Way::Guarded).into_iter().flatten().map(Vec::len).sum::<usize>();
-    extra.push(("callouts per guarded stream with one tool call".to_owned(), asked / streams as f64));
+    // The warm-up of each measurement asks, too.
+    let streams = streams + client::WARM_UP * options.rounds;
+    let name = "callouts per guarded stream with one tool call: decision, tool call, batch of outcomes";
+    extra.push((name.to_owned(), asked / streams as f64));
     memory::run(runtime, &both.guarded, options.long, &mut results)?;
     Ok((results, extra))
 }
