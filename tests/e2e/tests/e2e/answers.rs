@@ -63,7 +63,8 @@ pub(crate) const ALLOWED: &str = r#"[[tool:transfer_funds {"amount": 4000, "to":
 /// The stack with these rules that tests share.
 pub(crate) fn stack() -> Result<Arc<Stack>> {
     static SHARED: Shared = Shared::new();
-    SHARED.stack(|| Builder::default().bundle(&[("rules/tools.yaml", RULES)]))
+    // Its users are many at once, some with answers of 200 MB: a decision may take its time.
+    SHARED.stack(|| Builder::default().bundle(&[("rules/tools.yaml", RULES)]).timeout_ms(20_000))
 }
 
 /// boto3 in front of every API that can propose a tool call. `run(name, text)` calls one of them and tells what an application

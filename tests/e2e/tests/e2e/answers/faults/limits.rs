@@ -30,9 +30,14 @@ fn a_frame_of_24_mb() -> Result<()> {
     // The host hands over what has arrived, up to its own buffer of 32 MB; the VM keeps room for that, once.
     println!("VM memory {before} -> {after}");
     ensure!(after < 160 * 1024 * 1024, "the VM grew from {before} to {after}");
-    stream(&stack, "a frame of 24 MB, again [[frame:24000000]] [[words:6]]")?;
-    let again = memory(&stack)?;
-    ensure!(again < after + 40 * 1024 * 1024, "the VM grew from {after} to {again}");
+    // Memory is never given back, and pieces of other sizes lie in between: it settles after some of them.
+    let mut readings = Vec::new();
+    for round in 0..6 {
+        stream(&stack, &format!("a frame of 24 MB, again {round} [[frame:24000000]] [[words:6]]"))?;
+        readings.push(memory(&stack)?);
+    }
+    println!("{readings:?}");
+    ensure!(readings[5] <= readings[2].max(after) + 8 * 1024 * 1024, "the VM goes on growing: {readings:?}");
     Ok(())
 }
 
