@@ -10,7 +10,9 @@
 mod common;
 
 use common::{Request, escape, escape_but, fill, host};
-use portcullis_bedrock::{Endpoint, Entrance, GatewayEndpoint, ModelRef, OPERATIONS};
+use portcullis_bedrock::{
+    Endpoint, Entrance, GatewayEndpoint, ModelRef, OPERATIONS, ProviderApi, ProviderHost, recognise_at,
+};
 use proptest::prelude::*;
 
 const NAMES: [&str; 12] = [
@@ -71,6 +73,12 @@ fn request() -> impl Strategy<Value = Request> {
     )
 }
 
+/// Hosts by which the operations of other providers are reached here.
+fn provider_hosts() -> [ProviderHost; 2] {
+    [("anthropic", ProviderApi::Anthropic), ("openai", ProviderApi::OpenAi)]
+        .map(|(service, api)| ProviderHost { host: host(service), provider: service.to_owned(), api })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -114,7 +122,7 @@ proptest! {
         });
         let dots = value.split('/').any(|p| p == "." || p == "..");
         let labels = operation.uri.contains('{');
-        match request.recognise() {
+        match recognise_at(&request.head(), &request.entrance, &provider_hosts()) {
             Err(refused) => prop_assert!(labels && (twice || dots), "{}: {:?}", path, refused.problem),
             Ok(call) => {
                 prop_assert!(!labels || !(twice || dots), "{}", path);

@@ -93,17 +93,18 @@ impl Request {
     }
 
     pub fn recognise(&self) -> Result<Call, Box<Refused>> {
-        recognise(
-            &Head {
-                method: &self.method,
-                authority: &self.authority,
-                path: &self.path,
-                headers: &self.headers,
-                server_name: self.server_name.as_deref(),
-                end_of_stream: false,
-            },
-            &self.entrance,
-        )
+        recognise(&self.head(), &self.entrance)
+    }
+
+    pub fn head(&self) -> Head<'_> {
+        Head {
+            method: &self.method,
+            authority: &self.authority,
+            path: &self.path,
+            headers: &self.headers,
+            server_name: self.server_name.as_deref(),
+            end_of_stream: false,
+        }
     }
 }
 
