@@ -7,15 +7,19 @@
 //! Deliberately absent: prompts and answers. A record carries fingerprints and counts, never text.
 
 mod decision;
+mod kind;
 mod outcome;
 mod principal;
+mod tool;
 
 pub use decision::{
-    Agent, AnswerText, Approval, Charge, Credential, DecisionKind, DecisionRecord, Endpoint, Matched, Model,
-    PolicyTrace, Price, Problem, Request, Sdk, Source, ToolCall, ToolResult, Verdict, VerdictKind,
+    Agent, Approval, Charge, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Price,
+    Problem, Request, Sdk, Source, Verdict, VerdictKind,
 };
+pub use kind::DecisionKind;
 pub use outcome::{Answer, Guardrail, OutcomeRecord, OutcomeState, SeenCall, Usage};
 pub use principal::{Assurance, IdentityAnswer, Principal};
+pub use tool::{AnswerText, ToolCall, ToolResult};
 
 /// The version of the record format, stored as [`DecisionRecord::schema`] and [`OutcomeRecord::schema`].
 pub const SCHEMA: u16 = 1;
