@@ -30,15 +30,14 @@ fn a_frame_of_24_mb() -> Result<()> {
     // The host hands over what has arrived, up to its own buffer of 32 MB; the VM keeps room for that, once.
     println!("VM memory {before} -> {after}");
     ensure!(after < 160 * 1024 * 1024, "the VM grew from {before} to {after}");
-    // Memory is never given back, and how much comes at once is the host's affair: at most its buffer of 32 MB, of which the VM
-    // may have three copies for a moment. Were a frame kept, six of them would be 144 MB.
+    // Memory is never given back, and pieces of other sizes lie in between: it settles after some of them.
     let mut readings = Vec::new();
     for round in 0..6 {
         stream(&stack, &format!("a frame of 24 MB, again {round} [[frame:24000000]] [[words:6]]"))?;
         readings.push(memory(&stack)?);
     }
     println!("{readings:?}");
-    ensure!(readings[5] <= after.max(96 * 1024 * 1024), "the VM goes on growing: {readings:?}");
+    ensure!(readings[5] <= readings[2].max(after) + 8 * 1024 * 1024, "the VM goes on growing: {readings:?}");
     Ok(())
 }
 
@@ -75,18 +74,7 @@ fn an_answer_of_200_mb_that_has_to_be_read() -> Result<()> {
     let stack = stack()?;
     let (answer, record) = stream(&stack, "read [[filler:200000000]]")?;
     ensure!(answer.body.len() > 200_000_000 && record["state"] == "completed", "{}", record["outcome"]);
-    // Others load the same control plane: what it cannot decide just now (503) is asked again, as every SDK does.
-    let mut answer = None;
-    for attempt in 1..=3 {
-        let (_, came) = post(&stack, &path(MODEL, "converse"), &messages("read whole [[filler:200000000]]"))?;
-        println!("attempt {attempt}: {}", came.status);
-        let undecided = came.status == 503;
-        answer = Some(came);
-        if !undecided {
-            break;
-        }
-    }
-    let answer = answer.context("an answer")?;
+    let (_, answer) = post(&stack, &path(MODEL, "converse"), &messages("read whole [[filler:200000000]]"))?;
     let record = ended(&stack, &decision(&answer)?)?;
     let memory = memory(&stack)?;
     println!("{} {} {}; VM memory {memory}", answer.status, answer.text(), record["outcome"]["reason"]);
