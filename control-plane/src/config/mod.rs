@@ -3,10 +3,12 @@
 //! Precedence: flag, then environment (`PORTCULLIS_…`), then file (`portcullis.yaml`), then default. A key that is not
 //! known is an error: a typo in a security setting must not be ignored.
 
+mod audit;
 mod raw;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{AuditConfig, RawAudit};
 pub use raw::{RawConfig, Secrets};
 
 use crate::app::Settings;
@@ -46,6 +48,8 @@ pub struct Config {
     pub approvals_link: Option<String>,
     /// Who is told of approvals.
     pub webhooks: Vec<Webhook>,
+    /// The audit.
+    pub audit: AuditConfig,
 }
 
 /// A configuration that makes no sense.
@@ -158,6 +162,7 @@ impl Config {
             master_key,
             approvals_link: raw.approvals_link,
             webhooks,
+            audit: AuditConfig::check(raw.audit.unwrap_or_default())?,
         })
     }
 }

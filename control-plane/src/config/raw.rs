@@ -1,6 +1,6 @@
 //! What one source says.
 
-use super::ConfigError;
+use super::{ConfigError, RawAudit};
 use crate::webhooks::RawWebhook;
 use clap::Args;
 use serde::Deserialize;
@@ -89,6 +89,10 @@ pub struct RawConfig {
     /// Who is told of approvals; in the file only
     #[arg(skip)]
     pub webhooks: Option<Vec<RawWebhook>>,
+
+    /// The audit: the log's name, witnesses, exports, retention; in the file only
+    #[arg(skip)]
+    pub audit: Option<RawAudit>,
 }
 
 /// Secrets that come through the environment only: a flag would show in the list of processes.
@@ -178,6 +182,7 @@ impl RawConfig {
             master_key_file: self.master_key_file.or(other.master_key_file),
             approvals_link: self.approvals_link.or(other.approvals_link),
             webhooks: self.webhooks.or(other.webhooks),
+            audit: self.audit.or(other.audit),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod approvals;
+mod audit;
 mod auth;
 mod bundles;
 mod correlations;
@@ -76,6 +77,7 @@ pub fn admin_api(app: Arc<App>) -> Router {
         .route("/v1/shadow-report", get(reports::shadow_report))
         .route("/v1/events", get(admin::events))
         .merge(bundles::router())
+        .merge(audit::router())
         .route("/v1/limits", get(limits::limits))
         .route("/v1/approvals", get(approvals::list))
         .route("/v1/approvals/{id}", get(approvals::show))

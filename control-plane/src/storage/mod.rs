@@ -10,6 +10,7 @@ mod bundles;
 mod error;
 mod id;
 mod live;
+mod log;
 mod query;
 mod sqlite;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use bundles::{BundleAct, BundleChange, BundleVersion, PinChange};
 pub use error::{OpenError, StoreError};
 pub use id::{Seq, Sequence};
 pub use live::Live;
+pub use log::{Head, Log, Logged, StoredCheckpoint};
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 pub use sqlite::{Records, SqliteOptions, SqliteStore};
 pub use trace::{Trace, TraceQuery};
@@ -206,7 +208,7 @@ pub struct StoredKeys {
 /// # Errors
 /// All methods: [`StoreError::Overloaded`] when too much is queued, [`StoreError::Unavailable`] when the medium does
 /// not take or give the data (full, locked, broken); both pass by themselves, and neither is an allowed call.
-pub trait Store: Approvals + Send + Sync + std::fmt::Debug {
+pub trait Store: Approvals + Log + Send + Sync + std::fmt::Debug {
     /// Records a decision. The store gives it its id and time. The same question asked again (same `call_id`, same
     /// content) gives the recorded verdict.
     ///

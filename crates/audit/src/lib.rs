@@ -7,7 +7,9 @@
 //! Deliberately absent: prompts and answers. A record carries fingerprints and counts, never text.
 
 mod decision;
+mod event;
 mod kind;
+pub mod log;
 mod outcome;
 mod principal;
 mod tool;
@@ -16,6 +18,7 @@ pub use decision::{
     Agent, Approval, Charge, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Price,
     Problem, Request, Sdk, Source, Verdict, VerdictKind,
 };
+pub use event::EventRecord;
 pub use kind::DecisionKind;
 pub use outcome::{Answer, Guardrail, OutcomeRecord, OutcomeState, SeenCall, Usage};
 pub use principal::{Assurance, IdentityAnswer, Principal};

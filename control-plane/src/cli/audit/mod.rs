@@ -1,9 +1,16 @@
 //! `portcullis audit`: what was decided, from the admin API.
 
+mod export;
+mod key;
+mod proof;
+mod reconcile;
+mod retention;
 mod show;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trace;
+mod verify;
 
 use super::client::{Client, Server};
 use super::output::{Format, counted, printable, printable_json, table};
@@ -23,6 +30,20 @@ pub enum Command {
     Show(show::Show),
     /// Show a tool-use loop or session as a timeline
     Trace(trace::Trace),
+    /// Check a store or an export: every record, every proof, every signature
+    Verify(verify::Verify),
+    /// Write records for other programs: JSON Lines, OCSF, Parquet, in-toto
+    Export(export::Export),
+    /// Find calls that AWS saw and the gate did not
+    Reconcile(reconcile::Reconcile),
+    /// Show, rotate and export the key that signs the log
+    Key(key::Key),
+    /// Prove that a decision is in the log
+    Proof(proof::Proof),
+    /// Prune what is old, hold what is needed
+    Retention(retention::Retention),
+    /// Read captured text
+    Text(text::Text),
 }
 
 /// Arguments of `audit tail`.
@@ -114,6 +135,13 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Search(args) => search(&args),
         Command::Show(args) => show::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Reconcile(args) => reconcile::run(&args),
+        Command::Key(args) => key::run(&args),
+        Command::Proof(args) => proof::run(&args),
+        Command::Retention(args) => retention::run(&args),
+        Command::Text(args) => text::run(&args),
     }
 }
 

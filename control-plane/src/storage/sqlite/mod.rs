@@ -19,6 +19,7 @@ mod history;
 mod limits;
 mod links;
 mod lock;
+mod log;
 mod read;
 mod scan;
 mod schema;

@@ -3,6 +3,8 @@
 //! Two runtimes: gates are answered on threads of their own, so that a search through a year of records, a reload of
 //! ten thousand rules or a scrape never stands before a call.
 
+mod audit;
+
 use crate::app::{App, Expiry, KeyRing, Reaper, chronicle, restore_pin};
 use crate::bundle::{self, ActiveBundle, WatchOptions};
 use crate::config::Config;
@@ -93,6 +95,7 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
         tokio::spawn(dispatcher.run())
     });
     let dispatchers: Vec<_> = dispatchers.collect();
+    let audit = audit::spawn(&app, &config.audit);
     let admin = tokio::spawn(http::serve(admin, http::admin_api(Arc::clone(&app)), stopped));
 
     signal().await?;
@@ -107,7 +110,7 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
         tracing::warn!("some calls were still in flight after {} s", DRAIN.as_secs());
     }
     let _ = tokio::time::timeout(Duration::from_secs(2), admin).await;
-    for task in [reaper, chronicler, upkeep, expiry].into_iter().chain(dispatchers) {
+    for task in [reaper, chronicler, upkeep, expiry].into_iter().chain(dispatchers).chain(audit) {
         task.abort();
     }
     drop(watch);

@@ -1,0 +1,45 @@
+//! The section `audit` of the configuration; in the file only.
+
+use crate::export::RawExport;
+use crate::proof::{RawPublish, RawWitness};
+use crate::redaction::RawRedaction;
+use crate::retention::RawRetention;
+use crate::sinks::RawSinks;
+use serde::Deserialize;
+
+/// As the file says it. Each part is described where it is used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawAudit {
+    /// The log's name, in its checkpoints and its keys [default: portcullis.local/ and eight digits, made with the store].
+    pub origin: Option<String>,
+    /// Who cosigns its checkpoints.
+    pub witnesses: Vec<RawWitness>,
+    /// Where its checkpoints and tiles are published.
+    pub publish: Option<RawPublish>,
+    /// The second place where records go.
+    pub sinks: Option<RawSinks>,
+    /// Who gets records.
+    pub exports: Vec<RawExport>,
+    /// How long records stay.
+    pub retention: Option<RawRetention>,
+    /// What records leave out or blind; captured text.
+    pub redaction: Option<RawRedaction>,
+}
+
+/// What of it was checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// The log's name, where the file gives one.
+    pub origin: Option<String>,
+}
+
+impl AuditConfig {
+    /// Checks it.
+    ///
+    /// # Errors
+    /// The first value that makes no sense.
+    pub fn check(raw: RawAudit) -> Result<Self, super::ConfigError> {
+        Ok(AuditConfig { origin: raw.origin })
+    }
+}

@@ -1,0 +1,5 @@
+//! Records for other programs: files, object storage, collectors.
+
+mod config;
+
+pub use config::RawExport;

@@ -1,0 +1,5 @@
+//! Keys, publication and witnesses of the log.
+
+mod config;
+
+pub use config::{RawPublish, RawWitness};

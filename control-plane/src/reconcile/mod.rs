@@ -1,0 +1,1 @@
+//! What AWS says was called, against what the log says was let out.

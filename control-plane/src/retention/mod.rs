@@ -1,0 +1,5 @@
+//! What is pruned when, and what is held.
+
+mod config;
+
+pub use config::RawRetention;

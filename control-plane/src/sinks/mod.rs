@@ -1,0 +1,5 @@
+//! The second place where records go before a call does.
+
+mod config;
+
+pub use config::RawSinks;
