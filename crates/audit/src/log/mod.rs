@@ -11,10 +11,20 @@ mod canonical;
 mod checkpoint;
 mod entry;
 mod kind;
+mod proof;
+mod tiles;
 mod tree;
 
 pub use canonical::{CanonicalError, canonical};
 pub use checkpoint::{Checkpoint, NoteError, SignedNote, SigningKey, VerifyingKey};
 pub use entry::{Entry, EntryError};
 pub use kind::RecordKind;
+pub use proof::{
+    ProofError, complete_subtrees, consistency_proof, frontier_at, inclusion_proof, root_at,
+    verify_consistency, verify_inclusion,
+};
+pub use tiles::{
+    BundleError, EntryTooLong, TILE_HEIGHT, TILE_WIDTH, TilePath, TilePathError, bundle_bytes, complete_root,
+    node_from_tiles, parse_bundle, parse_tile, tile_bytes,
+};
 pub use tree::{Frontier, Hash, empty_root, leaf_hash, node_hash};
