@@ -1,10 +1,21 @@
 //! `/v1/audit/…`: the log, its proofs, its keys, exports and holds.
 
+pub(super) mod log;
+pub(super) mod tiles;
+
 use crate::app::App;
 use axum::Router;
+use axum::routing::get;
 use std::sync::Arc;
 
 /// All of it.
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
+        .route("/v1/audit/checkpoint", get(log::checkpoint))
+        .route("/v1/audit/checkpoints", get(log::checkpoints))
+        .route("/v1/audit/keys", get(log::keys))
+        .route("/v1/audit/proof/inclusion", get(log::inclusion))
+        .route("/v1/audit/proof/consistency", get(log::consistency))
+        .route("/v1/audit/log/checkpoint", get(log::checkpoint))
+        .route("/v1/audit/log/tile/{*path}", get(tiles::tile))
 }
