@@ -232,6 +232,23 @@ impl Telemetry {
         self.recorder.register_gauge(&key, &METADATA).set(value);
     }
 
+    /// How many records of the log are published.
+    pub fn published(&self, size: u64) {
+        self.gauge("portcullis_log_published_records", whole(size));
+    }
+
+    /// How many records of the log a witness has cosigned.
+    pub fn witnessed(&self, witness: &str, size: u64) {
+        let labels = vec![Label::new("witness", witness.to_owned())];
+        let key = Key::from_parts("portcullis_log_witnessed_records", labels);
+        self.recorder.register_gauge(&key, &METADATA).set(whole(size));
+    }
+
+    /// Publication or a witness failed.
+    pub fn log_trouble(&self, of: &'static str) {
+        counter(&*self.recorder, "portcullis_log_failures_total", &[("of", of)]).increment(1);
+    }
+
     /// The text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> String {
@@ -242,6 +259,13 @@ impl Telemetry {
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }
+}
+
+/// Whole numbers up to 2^53 are exact; more records than that take longer than anybody lives.
+fn whole(n: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    let n = n as f64;
+    n
 }
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
@@ -282,6 +306,10 @@ fn describe(recorder: &dyn Recorder) {
             "Calls over a limit, by limit and by what it does: throttle, deny, require_approval, warn, shadow.",
         ),
         ("portcullis_webhook_deliveries_total", "Attempts to tell a webhook, by result."),
+        (
+            "portcullis_log_failures_total",
+            "Rounds that failed of what publishes or cosigns the log: `publish`, `witness`.",
+        ),
     ];
     for (name, help) in counters {
         recorder.describe_counter(KeyName::from_const_str(name), None, SharedString::const_str(help));
@@ -305,6 +333,14 @@ fn describe(recorder: &dyn Recorder) {
         (
             "portcullis_limit_used_ratio",
             "Use of a limit in its window by the key that uses most, reservations included; 1 is full.",
+        ),
+        (
+            "portcullis_log_published_records",
+            "Records of the log that the newest published checkpoint covers.",
+        ),
+        (
+            "portcullis_log_witnessed_records",
+            "Records of the log that the newest cosigned checkpoint covers, by witness.",
         ),
         ("portcullis_bundle_error", "1 while what is in the bundle directory was refused."),
     ];

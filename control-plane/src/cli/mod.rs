@@ -64,7 +64,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(*args),
-        Command::Audit(command) => audit::run(command),
+        Command::Audit(command) => return audit::run(command),
         Command::Approvals(args) => return approvals::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Limits(command) => limits::run(command),

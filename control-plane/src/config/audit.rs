@@ -1,7 +1,7 @@
 //! The section `audit` of the configuration; in the file only.
 
 use crate::export::RawExport;
-use crate::proof::{RawPublish, RawWitness};
+use crate::proof::{Publish, RawPublish, RawWitness, Witness};
 use crate::redaction::RawRedaction;
 use crate::retention::RawRetention;
 use crate::sinks::RawSinks;
@@ -32,6 +32,10 @@ pub struct RawAudit {
 pub struct AuditConfig {
     /// The log's name, where the file gives one.
     pub origin: Option<String>,
+    /// Who cosigns its checkpoints.
+    pub witnesses: Vec<Witness>,
+    /// Where it is published.
+    pub publish: Option<Publish>,
 }
 
 impl AuditConfig {
@@ -40,6 +44,10 @@ impl AuditConfig {
     /// # Errors
     /// The first value that makes no sense.
     pub fn check(raw: RawAudit) -> Result<Self, super::ConfigError> {
-        Ok(AuditConfig { origin: raw.origin })
+        Ok(AuditConfig {
+            origin: raw.origin,
+            witnesses: raw.witnesses.into_iter().map(Witness::check).collect::<Result<_, _>>()?,
+            publish: raw.publish.map(Publish::check).transpose()?,
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Their part of the configuration.
 
 use crate::config::{ConfigError, duration_ms};
-use portcullis_audit::log::CosignatureKey;
+use portcullis_audit::log::VerifyingKey as CosignatureKey;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,7 +68,10 @@ impl Witness {
     /// What makes no sense.
     pub fn check(raw: RawWitness) -> Result<Self, ConfigError> {
         let RawWitness { name, url, key, every, ca_file } = raw;
-        let wrong = |reason: String| ConfigError::Value { key: "audit.witnesses", reason: format!("`{name}`: {reason}") };
+        let wrong = |reason: String| ConfigError::Value {
+            key: "audit.witnesses",
+            reason: format!("`{name}`: {reason}"),
+        };
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
             return Err(wrong("`name` must have letters, digits, `-`, `_` and `.` only".to_owned()));
         }
@@ -100,6 +103,7 @@ impl Publish {
 
 fn every_of(text: Option<String>, default: Duration) -> Result<Duration, String> {
     let Some(text) = text else { return Ok(default) };
-    let ms = duration_ms(&text).ok_or(format!("`every` is `{text}`; write a number and ms, s, m or h, such as 10s"))?;
+    let ms = duration_ms(&text)
+        .ok_or(format!("`every` is `{text}`; write a number and ms, s, m or h, such as 10s"))?;
     Ok(Duration::from_millis(ms))
 }

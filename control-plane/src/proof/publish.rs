@@ -10,9 +10,6 @@ use object_store::{Error, ObjectStore, PutPayload};
 use portcullis_audit::log::{Checkpoint, SignedNote, TILE_HEIGHT, TilePath};
 use std::sync::Arc;
 
-/// How far publication has come: records before it are in full bundles and tiles.
-const FOLLOWER: &str = "publish";
-
 /// See the module's description.
 #[derive(Debug)]
 pub struct Publisher {
@@ -60,10 +57,14 @@ impl Publisher {
                 Err(error) => {
                     let text = error.to_string();
                     if trouble.as_ref() != Some(&text) {
-                        tracing::error!(error = text, to = self.publish.to, "the log cannot be published; will try again");
+                        tracing::error!(
+                            error = text,
+                            to = self.publish.to,
+                            "the log cannot be published; will try again"
+                        );
                     }
                     trouble = Some(text);
-                    self.app.telemetry.fault("publish");
+                    self.app.telemetry.log_trouble("publish");
                 }
             }
             tokio::time::sleep(self.publish.every).await;
@@ -78,17 +79,20 @@ impl Publisher {
         if head.note.is_empty() || *done == Some(head.size) {
             return Ok(());
         }
-        let place = object::open(&self.publish.to, &self.publish.options, std::env::vars()).map_err(PublishError::Place)?;
+        let place = object::open(&self.publish.to, &self.publish.options, std::env::vars())
+            .map_err(PublishError::Place)?;
         if done.is_none() {
             not_newer(&place, head).await?;
         }
         let store = self.app.store.as_ref();
-        let from = store.cursor(FOLLOWER.to_owned()).await?.unwrap_or(0);
+        // Another place begins with nothing.
+        let follower = format!("publish:{}", self.publish.to);
+        let from = store.cursor(follower.clone()).await?.unwrap_or(0);
         for tile in between(from, head.size) {
             put(&place, &tile.to_string(), tile_bytes(store, &tile).await?).await?;
         }
         put(&place, "checkpoint", head.note.as_bytes().to_vec()).await?;
-        store.move_cursor(FOLLOWER.to_owned(), Some(head.size)).await?;
+        store.move_cursor(follower, Some(head.size)).await?;
         *done = Some(head.size);
         Ok(())
     }
@@ -122,7 +126,9 @@ async fn not_newer(place: &Place, head: &Head) -> Result<(), PublishError> {
     let Some(found) = found else {
         return Err(PublishError::Place("what is published there as `checkpoint` is none".to_owned()));
     };
-    let own = Checkpoint::parse(head.note.split("\n\n").next().map(|text| format!("{text}\n")).unwrap_or_default().as_str());
+    let own = Checkpoint::parse(
+        head.note.split("\n\n").next().map(|text| format!("{text}\n")).unwrap_or_default().as_str(),
+    );
     let other_log = own.is_ok_and(|own| own.origin != found.origin);
     if other_log || found.size > head.size || (found.size == head.size && found.root != head.root) {
         return Err(PublishError::Newer { published: found.size, origin: found.origin, size: head.size });

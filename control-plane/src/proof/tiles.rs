@@ -25,7 +25,8 @@ pub async fn tile_bytes(store: &dyn Store, tile: &TilePath) -> Result<Vec<u8>, S
         next += u64::try_from(records.len()).unwrap_or(0);
         entries.extend(records.into_iter().map(|record| record.entry.to_json()));
     }
-    bundle_bytes(entries.iter().map(String::as_bytes)).map_err(|error| StoreError::Inconsistent(error.to_string()))
+    bundle_bytes(entries.iter().map(String::as_bytes))
+        .map_err(|error| StoreError::Inconsistent(error.to_string()))
 }
 
 /// Records read at once, bytes.

@@ -88,10 +88,14 @@ impl Cosigner {
                 Err(error) => {
                     let text = error.to_string();
                     if trouble.as_ref() != Some(&text) {
-                        tracing::error!(witness = name, error = text, "a witness does not cosign; will try again");
+                        tracing::error!(
+                            witness = name,
+                            error = text,
+                            "a witness does not cosign; will try again"
+                        );
                     }
                     trouble = Some(text);
-                    self.app.telemetry.fault("witness");
+                    self.app.telemetry.log_trouble("witness");
                 }
             }
             tokio::time::sleep(self.witness.every).await;
@@ -124,7 +128,10 @@ impl Cosigner {
                     return Ok(());
                 }
                 Said::Seen(size) if last_try => {
-                    return Err(WitnessError::Refused { status: 409, text: format!("it has seen {size} records") });
+                    return Err(WitnessError::Refused {
+                        status: 409,
+                        text: format!("it has seen {size} records"),
+                    });
                 }
                 Said::Seen(size) => seen = size,
             }
@@ -141,11 +148,17 @@ impl Cosigner {
             let read = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
             Ok((status, read.map_err(unreachable)?))
         });
-        let (status, text) =
-            asked.await.map_err(|error| WitnessError::Unreachable(error.to_string())).and_then(|asked| asked)?;
+        let (status, text) = asked
+            .await
+            .map_err(|error| WitnessError::Unreachable(error.to_string()))
+            .and_then(|asked| asked)?;
         match status {
             200 => Ok(Said::Cosigned(text)),
-            409 => text.trim().parse().map(Said::Seen).map_err(|_| WitnessError::Refused { status, text: short(&text) }),
+            409 => text
+                .trim()
+                .parse()
+                .map(Said::Seen)
+                .map_err(|_| WitnessError::Refused { status, text: short(&text) }),
             _ => Err(WitnessError::Refused { status, text: short(&text) }),
         }
     }
@@ -153,10 +166,12 @@ impl Cosigner {
     /// The line that the configured key has signed; checked, for others will rely on it.
     fn own_line(&self, head: &Head, lines: &str) -> Result<String, WitnessError> {
         let wrong = |reason: String| WitnessError::Signature(reason);
-        let (text, _) = head.note.split_once("\n\n").ok_or_else(|| wrong("no checkpoint was sent".to_owned()))?;
+        let (text, _) =
+            head.note.split_once("\n\n").ok_or_else(|| wrong("no checkpoint was sent".to_owned()))?;
         for line in lines.split_inclusive('\n') {
-            let note = SignedNote::parse(&format!("{text}\n\n{line}")).map_err(|error| wrong(error.to_string()))?;
-            if self.witness.key.verify(&note).is_ok() {
+            let note =
+                SignedNote::parse(&format!("{text}\n\n{line}")).map_err(|error| wrong(error.to_string()))?;
+            if note.verify(std::slice::from_ref(&self.witness.key)).is_ok() {
                 return Ok(line.to_owned());
             }
         }

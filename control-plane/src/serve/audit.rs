@@ -2,10 +2,18 @@
 
 use crate::app::App;
 use crate::config::AuditConfig;
+use crate::proof::{Cosigner, Publisher};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// Starts all of it. Each task runs until it is aborted.
-pub(super) fn spawn(_app: &Arc<App>, _config: &AuditConfig) -> Vec<JoinHandle<()>> {
-    Vec::new()
+pub(super) fn spawn(app: &Arc<App>, config: &AuditConfig) -> Vec<JoinHandle<()>> {
+    let mut tasks = Vec::new();
+    for witness in &config.witnesses {
+        tasks.push(tokio::spawn(Cosigner::new(Arc::clone(app), witness.clone()).run()));
+    }
+    if let Some(publish) = &config.publish {
+        tasks.push(tokio::spawn(Publisher::new(Arc::clone(app), publish.clone()).run()));
+    }
+    tasks
 }

@@ -1,5 +1,7 @@
 //! `portcullis audit export`.
 
+use std::process::ExitCode;
+
 /// Arguments of `audit export`.
 #[derive(Debug, clap::Args)]
 pub struct Export {}
@@ -8,6 +10,6 @@ pub struct Export {}
 ///
 /// # Errors
 /// See there.
-pub(super) fn run(_args: &Export) -> anyhow::Result<()> {
+pub(super) fn run(_args: &Export) -> anyhow::Result<ExitCode> {
     anyhow::bail!("not built yet")
 }

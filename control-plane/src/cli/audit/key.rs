@@ -1,5 +1,7 @@
 //! `portcullis audit key`.
 
+use std::process::ExitCode;
+
 /// Arguments of `audit key`.
 #[derive(Debug, clap::Args)]
 pub struct Key {}
@@ -8,6 +10,6 @@ pub struct Key {}
 ///
 /// # Errors
 /// See there.
-pub(super) fn run(_args: &Key) -> anyhow::Result<()> {
+pub(super) fn run(_args: &Key) -> anyhow::Result<ExitCode> {
     anyhow::bail!("not built yet")
 }

@@ -18,6 +18,7 @@ use crate::http::{DecisionView, DecisionsPage};
 use anyhow::Context;
 use portcullis_audit::DecisionKind;
 use std::io::{Write, stdout};
+use std::process::ExitCode;
 
 /// The commands of `audit`.
 #[derive(Debug, clap::Subcommand)]
@@ -125,16 +126,14 @@ impl Filter {
     }
 }
 
-/// Runs a command of `audit`.
-///
-/// # Errors
-/// When the server cannot be reached or refuses.
-pub fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Tail(args) => tail(&args),
-        Command::Search(args) => search(&args),
-        Command::Show(args) => show::run(&args),
-        Command::Trace(args) => trace::run(&args),
+/// Runs a command of `audit`. Each says in its `--help` what its exit codes mean; 1 is an error everywhere.
+#[must_use]
+pub fn run(command: Command) -> ExitCode {
+    let result = match command {
+        Command::Tail(args) => tail(&args).map(|()| ExitCode::SUCCESS),
+        Command::Search(args) => search(&args).map(|()| ExitCode::SUCCESS),
+        Command::Show(args) => show::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Trace(args) => trace::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => verify::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Reconcile(args) => reconcile::run(&args),
@@ -142,7 +141,8 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Proof(args) => proof::run(&args),
         Command::Retention(args) => retention::run(&args),
         Command::Text(args) => text::run(&args),
-    }
+    };
+    result.unwrap_or_else(|error| super::failed(&error, 1))
 }
 
 fn tail(args: &Tail) -> anyhow::Result<()> {

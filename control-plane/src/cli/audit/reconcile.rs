@@ -1,5 +1,7 @@
 //! `portcullis audit reconcile`.
 
+use std::process::ExitCode;
+
 /// Arguments of `audit reconcile`.
 #[derive(Debug, clap::Args)]
 pub struct Reconcile {}
@@ -8,6 +10,6 @@ pub struct Reconcile {}
 ///
 /// # Errors
 /// See there.
-pub(super) fn run(_args: &Reconcile) -> anyhow::Result<()> {
+pub(super) fn run(_args: &Reconcile) -> anyhow::Result<ExitCode> {
     anyhow::bail!("not built yet")
 }

@@ -1,5 +1,7 @@
 //! `portcullis audit retention`.
 
+use std::process::ExitCode;
+
 /// Arguments of `audit retention`.
 #[derive(Debug, clap::Args)]
 pub struct Retention {}
@@ -8,6 +10,6 @@ pub struct Retention {}
 ///
 /// # Errors
 /// See there.
-pub(super) fn run(_args: &Retention) -> anyhow::Result<()> {
+pub(super) fn run(_args: &Retention) -> anyhow::Result<ExitCode> {
     anyhow::bail!("not built yet")
 }

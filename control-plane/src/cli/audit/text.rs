@@ -1,5 +1,7 @@
 //! `portcullis audit text`.
 
+use std::process::ExitCode;
+
 /// Arguments of `audit text`.
 #[derive(Debug, clap::Args)]
 pub struct Text {}
@@ -8,6 +10,6 @@ pub struct Text {}
 ///
 /// # Errors
 /// See there.
-pub(super) fn run(_args: &Text) -> anyhow::Result<()> {
+pub(super) fn run(_args: &Text) -> anyhow::Result<ExitCode> {
     anyhow::bail!("not built yet")
 }

@@ -1,5 +1,7 @@
 //! `portcullis audit verify`.
 
+use std::process::ExitCode;
+
 /// Arguments of `audit verify`.
 #[derive(Debug, clap::Args)]
 pub struct Verify {}
@@ -8,6 +10,6 @@ pub struct Verify {}
 ///
 /// # Errors
 /// See there.
-pub(super) fn run(_args: &Verify) -> anyhow::Result<()> {
+pub(super) fn run(_args: &Verify) -> anyhow::Result<ExitCode> {
     anyhow::bail!("not built yet")
 }

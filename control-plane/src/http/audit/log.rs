@@ -29,7 +29,10 @@ pub(in crate::http) async fn checkpoint(State(app): State<Arc<App>>, _: Admin) -
 }
 
 pub(super) fn note(text: &str) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text.to_owned())
+    (
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")],
+        text.to_owned(),
+    )
         .into_response()
 }
 
@@ -91,12 +94,12 @@ pub(in crate::http) async fn checkpoints(
 }
 
 /// Whose signatures count.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(in crate::http) struct LogKeys {
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LogKeys {
     /// The log's name.
-    origin: String,
+    pub origin: String,
     /// Verifier keys of signed-note, the one in use last.
-    keys: Vec<String>,
+    pub keys: Vec<String>,
 }
 
 /// The public keys of the log. Keep a copy elsewhere: whoever can change the store can change this answer.
@@ -124,21 +127,21 @@ pub(in crate::http) struct InclusionQuery {
 }
 
 /// That a record is in the log.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(in crate::http) struct InclusionView {
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct InclusionView {
     /// Its place, from 0.
-    index: u64,
+    pub index: u64,
     /// The size of the tree that it is proved to be in.
-    size: u64,
+    pub size: u64,
     /// What is hashed: the leaf is `SHA-256(0x00 || canonical JSON of this)`.
-    entry: Entry,
+    pub entry: Entry,
     /// The leaf, base64.
-    leaf: String,
+    pub leaf: String,
     /// The proof of RFC 6962 §2.1.1, base64, from the leaf up.
-    hashes: Vec<String>,
+    pub hashes: Vec<String>,
     /// A checkpoint of that size, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
 }
 
 /// Proves that a record is in the log.
@@ -204,17 +207,17 @@ pub(in crate::http) struct ConsistencyQuery {
 }
 
 /// That the log has only grown.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(in crate::http) struct ConsistencyView {
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConsistencyView {
     /// The smaller size.
-    from: u64,
+    pub from: u64,
     /// The larger size.
-    to: u64,
+    pub to: u64,
     /// The proof of RFC 6962 §2.1.2, base64.
-    hashes: Vec<String>,
+    pub hashes: Vec<String>,
     /// A checkpoint of the larger size, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
 }
 
 /// Proves that the log of one size begins with that of another.

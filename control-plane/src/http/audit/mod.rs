@@ -3,6 +3,8 @@
 pub(super) mod log;
 pub(super) mod tiles;
 
+pub use log::{ConsistencyView, InclusionView, LogKeys};
+
 use crate::app::App;
 use axum::Router;
 use axum::routing::get;

@@ -30,13 +30,15 @@ pub(in crate::http) async fn tile(
     _: Admin,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {
-    let tile: TilePath =
-        format!("tile/{path}").parse().map_err(|error| Problem::bad_request(format!("`tile/{path}`: {error}")))?;
+    let tile: TilePath = format!("tile/{path}")
+        .parse()
+        .map_err(|error| Problem::bad_request(format!("`tile/{path}`: {error}")))?;
     let size = app.store.head().borrow().size;
     if !tile.is_in(size) {
         return Err(missing(&format!("the log has {size} records, and no `{tile}` yet")));
     }
     let bytes = tile_bytes(app.store.as_ref(), &tile).await?;
     let keep = if tile.is_partial() { PARTIAL } else { FULL };
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, keep)], bytes).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, keep)], bytes)
+        .into_response())
 }
