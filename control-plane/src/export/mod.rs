@@ -1,5 +1,6 @@
 //! Records for other programs: files, object storage, collectors.
 
 mod config;
+pub mod target;
 
 pub use config::RawExport;

@@ -1,0 +1,181 @@
+//! Objects that nobody may change for a while: S3 Object Lock.
+//!
+//! The library of object storage does not know the headers, and headers that come after it has signed a request are refused by
+//! AWS. So requests are signed once more: with the headers, by the same rules and with the same credentials, as late as one can.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html>
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
+use object_store::ClientOptions;
+use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
+};
+use std::pin::Pin;
+
+/// How an object is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lock {
+    /// Against whom.
+    pub mode: LockMode,
+    /// Until when, Unix milliseconds.
+    pub until_ms: u64,
+}
+
+/// Against whom an object is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LockMode {
+    /// Who has the right `s3:BypassGovernanceRetention` can still delete it
+    Governance,
+    /// Nobody can delete it, the account's owner included
+    Compliance,
+}
+
+impl LockMode {
+    /// As S3 writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LockMode::Governance => "GOVERNANCE",
+            LockMode::Compliance => "COMPLIANCE",
+        }
+    }
+}
+
+/// Makes clients that lock what they put.
+#[derive(Debug)]
+pub(super) struct Connector {
+    lock: Lock,
+    credentials: AwsCredentialProvider,
+}
+
+impl Connector {
+    pub(super) fn new(lock: Lock, credentials: AwsCredentialProvider) -> Self {
+        Connector { lock, credentials }
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let inner = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(Locking { inner, lock: self.lock, credentials: self.credentials.clone() }))
+    }
+}
+
+#[derive(Debug)]
+struct Locking {
+    inner: HttpClient,
+    lock: Lock,
+    credentials: AwsCredentialProvider,
+}
+
+impl Locking {
+    async fn execute(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if makes_object(request.method(), request.uri().query()) {
+            let credential = self.credentials.get_credential().await;
+            let credential = credential.map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
+            let scope = Scope::of(request.headers()).ok_or_else(|| unsigned("its signature has no scope"))?;
+            let until = retain_until(self.lock.until_ms)
+                .ok_or_else(|| unsigned("the time of the lock is out of range"))?;
+            let headers = request.headers_mut();
+            headers.remove(AUTHORIZATION);
+            headers.insert("x-amz-object-lock-mode", HeaderValue::from_static(self.lock.mode.as_str()));
+            headers.insert("x-amz-object-lock-retain-until-date", until);
+            let authorizer = AwsAuthorizer::new(&credential, &scope.service, &scope.region);
+            authorizer
+                .with_sign_payload(scope.digest.is_some())
+                .authorize(&mut request, scope.digest.as_deref());
+        }
+        self.inner.execute(request).await
+    }
+}
+
+impl HttpService for Locking {
+    fn call<'a, 'b>(
+        &'a self,
+        request: HttpRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(self.execute(request))
+    }
+}
+
+/// PutObject and CreateMultipartUpload take the headers; the parts of an upload do not.
+fn makes_object(method: &Method, query: Option<&str>) -> bool {
+    let has = |name: &str| {
+        query.unwrap_or_default().split('&').any(|pair| pair.split('=').next().unwrap_or_default() == name)
+    };
+    match *method {
+        Method::PUT => query.is_none_or(str::is_empty),
+        Method::POST => has("uploads"),
+        _ => false,
+    }
+}
+
+/// What a signed request was signed for.
+#[derive(Debug, PartialEq, Eq)]
+struct Scope {
+    region: String,
+    service: String,
+    /// SHA-256 of the body; `None`: it was not signed.
+    digest: Option<Vec<u8>>,
+}
+
+impl Scope {
+    fn of(headers: &HeaderMap) -> Option<Scope> {
+        let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let credential = text.split_once("Credential=")?.1.split(',').next()?;
+        // key/date/region/service/aws4_request
+        let mut parts = credential.rsplit('/').skip(1);
+        let (service, region) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        let digest = headers.get("x-amz-content-sha256")?.to_str().ok()?;
+        Some(Scope { region, service, digest: hex::decode(digest).ok() })
+    }
+}
+
+fn retain_until(ms: u64) -> Option<HeaderValue> {
+    let time = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
+    HeaderValue::from_str(&format!("{time:.3}")).ok()
+}
+
+fn unsigned(why: &'static str) -> HttpError {
+    HttpError::new(HttpErrorKind::Request, std::io::Error::other(format!("cannot lock an object: {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_an_object_is_locked_and_nothing_else() {
+        for (method, query, expected) in [
+            (Method::PUT, None, true),
+            (Method::PUT, Some("partNumber=1&uploadId=x"), false),
+            (Method::POST, Some("uploads="), true),
+            (Method::POST, Some("uploads"), true),
+            (Method::POST, Some("uploadId=x"), false),
+            (Method::GET, None, false),
+            (Method::DELETE, Some("uploadId=x"), false),
+        ] {
+            println!("{method} {query:?}: {expected}");
+            assert_eq!(makes_object(&method, query), expected);
+        }
+    }
+
+    #[test]
+    fn the_scope_is_read_from_the_first_signature() {
+        let mut headers = HeaderMap::new();
+        let text = "AWS4-HMAC-SHA256 Credential=AKID/20261121/eu-central-1/s3/aws4_request, SignedHeaders=host, Signature=00";
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(text));
+        headers.insert("x-amz-content-sha256", HeaderValue::from_static("UNSIGNED-PAYLOAD"));
+        let scope = Scope { region: "eu-central-1".to_owned(), service: "s3".to_owned(), digest: None };
+        assert_eq!(Scope::of(&headers), Some(scope));
+        assert_eq!(retain_until(1_800_000_000_123).unwrap(), "2027-01-15T08:00:00.123Z");
+    }
+}
