@@ -14,3 +14,6 @@ pub struct CanonicalError(String);
 pub fn canonical<T: Serialize>(value: &T) -> Result<String, CanonicalError> {
     serde_json_canonicalizer::to_string(value).map_err(|error| CanonicalError(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

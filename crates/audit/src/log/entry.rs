@@ -82,3 +82,6 @@ mod hash {
         bytes.try_into().map_err(|_| D::Error::custom("not 32 bytes"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,16 +9,22 @@
 
 mod canonical;
 mod checkpoint;
+mod cosignature;
 mod entry;
+mod keys;
 mod kind;
+mod note;
 mod proof;
 mod tiles;
 mod tree;
 
 pub use canonical::{CanonicalError, canonical};
-pub use checkpoint::{Checkpoint, NoteError, SignedNote, SigningKey, VerifyingKey};
+pub use checkpoint::Checkpoint;
+pub use cosignature::{WitnessKey, cosign};
 pub use entry::{Entry, EntryError};
+pub use keys::{SigningKey, VerifyingKey};
 pub use kind::RecordKind;
+pub use note::{NoteError, NoteSignature, SignedNote};
 pub use proof::{
     ProofError, complete_subtrees, consistency_proof, frontier_at, inclusion_proof, root_at,
     verify_consistency, verify_inclusion,
