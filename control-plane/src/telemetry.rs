@@ -1,5 +1,6 @@
 //! What is measured. Handles are made once; on the path of a call a measurement is an atomic operation or two.
 
+use crate::export::ExportView;
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use portcullis_audit::{DecisionKind, OutcomeState};
@@ -249,6 +250,24 @@ impl Telemetry {
         counter(&*self.recorder, "portcullis_log_failures_total", &[("of", of)]).increment(1);
     }
 
+    /// How exports are doing, at the time of a scrape.
+    pub fn exports(&self, exports: &[ExportView]) {
+        for export in exports {
+            let key =
+                |name: &'static str| Key::from_parts(name, vec![Label::new("export", export.name.clone())]);
+            let gauge = |name, value| self.recorder.register_gauge(&key(name), &METADATA).set(value);
+            let counter = |name, value| self.recorder.register_counter(&key(name), &METADATA).absolute(value);
+            let failing = if export.failing_since_ms.is_some() { 1.0 } else { 0.0 };
+            gauge("portcullis_audit_export_lag_records", whole(export.lag_records));
+            gauge("portcullis_audit_export_lag_seconds", whole(export.lag_ms) / 1_000.0);
+            gauge("portcullis_audit_export_failing", failing);
+            counter("portcullis_audit_export_failures_total", export.failures);
+            counter("portcullis_audit_export_records_total", export.delivered_records);
+            counter("portcullis_audit_export_bytes_total", export.delivered_bytes);
+            counter("portcullis_audit_export_rejected_total", export.rejected_records);
+        }
+    }
+
     /// The text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> String {
@@ -306,6 +325,13 @@ fn describe(recorder: &dyn Recorder) {
             "Calls over a limit, by limit and by what it does: throttle, deny, require_approval, warn, shadow.",
         ),
         ("portcullis_webhook_deliveries_total", "Attempts to tell a webhook, by result."),
+        ("portcullis_audit_export_failures_total", "Failed attempts of an export to deliver a chunk."),
+        ("portcullis_audit_export_records_total", "Records of the log that an export has delivered."),
+        ("portcullis_audit_export_bytes_total", "Bytes that an export has delivered."),
+        (
+            "portcullis_audit_export_rejected_total",
+            "Records that the receiver of an export refused for good.",
+        ),
         (
             "portcullis_log_failures_total",
             "Rounds that failed of what publishes or cosigns the log: `publish`, `witness`.",
@@ -334,6 +360,12 @@ fn describe(recorder: &dyn Recorder) {
             "portcullis_limit_used_ratio",
             "Use of a limit in its window by the key that uses most, reservations included; 1 is full.",
         ),
+        ("portcullis_audit_export_lag_records", "Records of the log that an export has not delivered."),
+        (
+            "portcullis_audit_export_lag_seconds",
+            "Age of the oldest record that an export has read and not delivered.",
+        ),
+        ("portcullis_audit_export_failing", "1 while every attempt of an export fails."),
         (
             "portcullis_log_published_records",
             "Records of the log that the newest published checkpoint covers.",

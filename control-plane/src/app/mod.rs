@@ -63,6 +63,8 @@ pub struct App {
     pub settings: Settings,
     /// What approvals need besides the store.
     pub desk: Desk,
+    /// How exports of the log are doing.
+    pub exports: crate::export::Board,
     probe: health::ProbeCache,
     parents: inspect::Parents,
     /// Held while somebody changes bundles over the API.
@@ -116,6 +118,7 @@ impl App {
             history,
             settings,
             desk: Desk::default(),
+            exports: crate::export::Board::default(),
             probe,
             parents: inspect::Parents::default(),
             rollout: tokio::sync::Mutex::default(),

@@ -1,6 +1,6 @@
 //! The section `audit` of the configuration; in the file only.
 
-use crate::export::RawExport;
+use crate::export::{Export, RawExport};
 use crate::proof::{Publish, RawPublish, RawWitness, Witness};
 use crate::redaction::RawRedaction;
 use crate::retention::RawRetention;
@@ -36,15 +36,30 @@ pub struct AuditConfig {
     pub witnesses: Vec<Witness>,
     /// Where it is published.
     pub publish: Option<Publish>,
+    /// Who gets records.
+    pub exports: Vec<Export>,
 }
 
 impl AuditConfig {
-    /// Checks it.
+    /// Checks it; `variable` looks a variable of the environment up.
     ///
     /// # Errors
     /// The first value that makes no sense.
-    pub fn check(raw: RawAudit) -> Result<Self, super::ConfigError> {
+    pub fn check(
+        raw: RawAudit,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, super::ConfigError> {
+        let mut exports: Vec<Export> = Vec::new();
+        for export in raw.exports {
+            let export = Export::check(export, variable)?;
+            if exports.iter().any(|other| other.name == export.name) {
+                let reason = format!("two are called `{}`", export.name);
+                return Err(super::ConfigError::Value { key: "audit.exports", reason });
+            }
+            exports.push(export);
+        }
         Ok(AuditConfig {
+            exports,
             origin: raw.origin,
             witnesses: raw.witnesses.into_iter().map(Witness::check).collect::<Result<_, _>>()?,
             publish: raw.publish.map(Publish::check).transpose()?,

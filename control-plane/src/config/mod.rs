@@ -162,7 +162,9 @@ impl Config {
             master_key,
             approvals_link: raw.approvals_link,
             webhooks,
-            audit: AuditConfig::check(raw.audit.unwrap_or_default())?,
+            audit: AuditConfig::check(raw.audit.unwrap_or_default(), &|name| {
+                secrets.named.get(name).cloned()
+            })?,
         })
     }
 }

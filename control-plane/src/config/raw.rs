@@ -1,6 +1,7 @@
 //! What one source says.
 
 use super::{ConfigError, RawAudit};
+use crate::export::RawExport;
 use crate::webhooks::RawWebhook;
 use clap::Args;
 use serde::Deserialize;
@@ -127,11 +128,13 @@ impl Secrets {
         }
     }
 
-    /// The same, with the variables that the webhooks of `raw` name.
+    /// The same, with the variables that the webhooks and exports of `raw` name.
     #[must_use]
     pub fn with_named(mut self, raw: &RawConfig, variable: impl Fn(&str) -> Option<String>) -> Self {
         let webhooks = raw.webhooks.iter().flatten();
-        for name in webhooks.flat_map(|webhook| [&webhook.url_env, &webhook.secret_env]).flatten() {
+        let of_webhooks = webhooks.flat_map(|webhook| [&webhook.url_env, &webhook.secret_env]).flatten();
+        let exports = raw.audit.iter().flat_map(|audit| &audit.exports);
+        for name in of_webhooks.chain(exports.flat_map(RawExport::variables)) {
             self.named.extend(variable(name).map(|value| (name.clone(), value)));
         }
         self

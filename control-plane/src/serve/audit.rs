@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::config::AuditConfig;
+use crate::export::Follower;
 use crate::proof::{Cosigner, Publisher};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -14,6 +15,11 @@ pub(super) fn spawn(app: &Arc<App>, config: &AuditConfig) -> Vec<JoinHandle<()>>
     }
     if let Some(publish) = &config.publish {
         tasks.push(tokio::spawn(Publisher::new(Arc::clone(app), publish.clone()).run()));
+    }
+    for export in &config.exports {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        tasks.push(tokio::spawn(Follower::of(app, export.clone(), environment.collect()).run()));
     }
     tasks
 }

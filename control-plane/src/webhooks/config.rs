@@ -153,7 +153,7 @@ impl Webhook {
     }
 }
 
-fn one_of(
+pub(crate) fn one_of(
     key: &str,
     plain: Option<String>,
     env: Option<String>,
@@ -182,7 +182,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// Says nothing of the URL: it may be a secret.
-fn check_url(url: &str) -> Result<(), String> {
+pub(crate) fn check_url(url: &str) -> Result<(), String> {
     let uri: http::Uri = url.parse().map_err(|error| format!("the URL is none: {error}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err("the URL must begin with https:// or http://".to_owned());

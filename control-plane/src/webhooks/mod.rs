@@ -15,6 +15,7 @@ mod sign;
 mod tests;
 
 pub use config::{EVENTS, Format, RawWebhook, Webhook, WebhookError};
+pub(crate) use config::{check_url, one_of};
 pub use dispatch::Dispatcher;
 pub use sign::{SIGNATURE_HEADER, signature};
 
