@@ -18,8 +18,13 @@ pub use render::render;
 /// the gate, and not Envoy with an answer that no SDK understands, refuses what is too large.
 pub const BUFFER_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
 
-/// The largest `max_body_bytes`: leaves Envoy room for the slice in flight.
+/// The largest `max_body_bytes` and `max_held_answer_bytes`: leaves Envoy room for the slice in flight.
 pub const MAX_BODY_LIMIT_BYTES: u64 = 31 * 1024 * 1024;
+
+/// How many bytes of answers Envoy takes from a connection at a time (512 KiB). Envoy adds a slice to what it holds before the gate
+/// sees it, and gives up the answer itself if that is more than [`BUFFER_LIMIT_BYTES`]; so what the gate may hold, and a slice, must
+/// fit. It also bounds the memory that the filter takes for a slice, and how long one answer keeps a worker from the others.
+pub const ANSWER_SLICE_BYTES: u64 = 512 * 1024;
 
 /// The path of the self-test call. The route table answers it with `421 leaked`, which is what comes back if the filter did
 /// not hold the headers.

@@ -1,8 +1,8 @@
 //! Clusters: Bedrock, the control plane, and Envoy itself.
 
-use super::listeners::BUFFERS;
 use super::yaml::{block, quoted, socket_address};
 use super::{filter, peer_address};
+use crate::ANSWER_SLICE_BYTES;
 use crate::config::{Config, HostPort, Peer, Target};
 use std::net::IpAddr;
 
@@ -50,7 +50,9 @@ fn bedrock(config: &Config) -> String {
 # try is decided.
 - name: bedrock
   connect_timeout: 10s
-{BUFFERS}
+  # How much of an answer is read at once. A slice is added to what is held before the gate sees it: what the gate may hold, and
+  # a slice, must fit into a listener's limit, or Envoy gives up the answer with an error of its own.
+  per_connection_buffer_limit_bytes: {ANSWER_SLICE_BYTES}
 {discovery}
 {NO_BREAKERS}
   upstream_connection_options: &keepalive

@@ -74,6 +74,26 @@ fn every_listener_that_leads_to_bedrock_has_the_gate_first() {
     assert_eq!(gated, ["intercept", "transparent", "gateway", "gateway_self"]);
 }
 
+/// Otherwise Envoy gives up an answer that the gate could hold, or would have refused in its own words, whenever enough of it
+/// arrives at once.
+#[test]
+fn what_the_gate_may_hold_of_an_answer_and_what_is_read_at_once_fit_into_envoys_buffer() {
+    // Eight slices of 16 KiB: how far Envoy may read beyond a connection's limit.
+    const BEYOND: u64 = 8 * 16 * 1024;
+    let limits = "limits: {max_held_answer_bytes: 32505856}";
+    let most = EVERYTHING.replace("failure_mode: open", &format!("failure_mode: open, {limits}"));
+    let bootstrap: Value = serde_yaml_ng::from_str(&render(&Config::parse(&most).unwrap())).unwrap();
+    let limit = |item: &Value| item["per_connection_buffer_limit_bytes"].as_u64().unwrap();
+    let slice = limit(named(&bootstrap["static_resources"]["clusters"], "bedrock"));
+    for listener in ["intercept", "transparent", "gateway", "gateway_self"] {
+        let holds = limit(named(&bootstrap["static_resources"]["listeners"], listener));
+        let streams = &manager(&bootstrap, listener)["http2_protocol_options"]["initial_stream_window_size"];
+        println!("{listener}: {holds}, an HTTP/2 stream {streams:?}; a slice {slice}");
+        assert!(32_505_856 + slice + BEYOND <= holds, "{listener}");
+        assert_eq!(streams.as_u64(), Some(holds), "{listener}");
+    }
+}
+
 #[test]
 fn no_route_retries_or_rewrites() {
     let text = render(&Config::parse(EVERYTHING).unwrap());
