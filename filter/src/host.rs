@@ -231,6 +231,8 @@ pub(crate) struct Statistics {
 /// The VM's gauges.
 pub(crate) struct Gauges {
     memory: Option<u32>,
+    /// What this VM has last shown of its memory.
+    shown: u64,
     held: Share,
     answers: Share,
     waiting: Share,
@@ -284,23 +286,35 @@ impl Gauges {
         let define = |name| hostcalls::define_metric(MetricType::Gauge, name).ok();
         Self {
             memory: define("portcullis.vm_memory_bytes"),
+            shown: 0,
             held: Share { id: define("portcullis.held"), share: 0 },
             answers: Share { id: define("portcullis.answers.held"), share: 0 },
             waiting: Share { id: define("portcullis.outcomes.waiting"), share: 0 },
         }
     }
 
-    /// Brings them up to date: sums over all VMs, to which each adds what has changed in it; for the memory, the largest
-    /// VM's.
+    /// Brings them up to date: sums over all VMs, to which each adds what has changed in it.
     pub(crate) fn show(&mut self, held: usize, answers: usize, waiting: usize) {
         self.held.set(held);
         self.answers.set(answers);
         self.waiting.set(waiting);
-        let memory = memory_bytes();
+        self.show_memory();
+    }
+
+    /// Shows the VM's memory if it has grown, which it does rarely, and never gives any back.
+    pub(crate) fn show_growth(&mut self) {
+        if memory_bytes() > self.shown {
+            self.show_memory();
+        }
+    }
+
+    /// The largest VM's memory. Each compares again and again: two that write at once may leave the smaller number.
+    fn show_memory(&mut self) {
+        self.shown = memory_bytes();
         if let Some(id) = self.memory
-            && hostcalls::get_metric(id).is_ok_and(|largest| memory > largest)
+            && hostcalls::get_metric(id).is_ok_and(|largest| self.shown > largest)
         {
-            done(hostcalls::record_metric(id, memory));
+            done(hostcalls::record_metric(id, self.shown));
         }
     }
 }

@@ -126,6 +126,12 @@ impl Shared {
         self.gauges.borrow_mut().show(held.len(), answers.count(), self.outbox.borrow().len());
     }
 
+    /// Brings the gauge of the VM's memory up to date. Done before the outcome of an exchange goes out: whoever has the outcome
+    /// finds there what the exchange has taken.
+    pub(crate) fn show_growth(&self) {
+        self.gauges.borrow_mut().show_growth();
+    }
+
     /// Every held exchange. Cloned, because a step may end a hold.
     pub(crate) fn all_held(&self) -> Vec<Rc<RefCell<Stream>>> {
         self.held.borrow().values().filter_map(Weak::upgrade).collect()

@@ -121,6 +121,7 @@ impl Stream {
             Effect::Abort => host::reset(),
             Effect::WantsText(wants) => shared.wants_text.set(wants),
             Effect::Report(outcome) => {
+                shared.show_growth();
                 if outcome.usage.is_some_and(|usage| usage.tool_calls > 0) {
                     shared.hurry();
                 }

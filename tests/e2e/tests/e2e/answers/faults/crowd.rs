@@ -5,13 +5,14 @@ use crate::answers::{ALLOWED, FORBIDDEN, RULES, SECRET, messages, path};
 use crate::raw::{HOST, MODEL, signed, tunnel};
 use anyhow::{Result, ensure};
 use e2e::client::Request;
-use e2e::{Builder, Stack};
+use e2e::{Builder, Stack, wait};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 const STREAMS: usize = 200;
 
-/// One connection, stream after stream: every fifth is refused.
+/// One connection, stream after stream: every fifth is refused. `done` counts them.
 fn streams(stack: &Stack, number: usize, stop: &AtomicBool, done: &AtomicUsize) -> Result<()> {
     let mut connection = tunnel(stack, HOST, HOST)?;
     let refused = number.is_multiple_of(5);
@@ -29,33 +30,63 @@ fn streams(stack: &Stack, number: usize, stop: &AtomicBool, done: &AtomicUsize) 
     Ok(())
 }
 
+fn all(done: &[AtomicUsize]) -> usize {
+    done.iter().map(|one| one.load(Ordering::Relaxed)).sum()
+}
+
+/// Bytes of the VM, when all that has been done so far has its outcome: the gauge is brought up to date before that.
+fn memory(stack: &Stack, done: &[AtomicUsize]) -> Result<u64> {
+    let done = all(done) as u64;
+    wait::until("every outcome", || {
+        let sent = stack.envoy.stat("portcullis.outcomes.sent")?;
+        ensure!(sent >= done, "{sent} of {done}");
+        Ok(())
+    })?;
+    stack.envoy.stat("portcullis.vm_memory_bytes")
+}
+
 #[test]
 fn two_hundred_streams_at_once_on_one_worker() -> Result<()> {
     let stack = Builder::default().bundle(&[("rules/tools.yaml", RULES)]).timeout_ms(20_000).start()?;
     let seconds = if std::env::var_os("PORTCULLIS_LONG").is_some() { 60 } else { 6 };
-    let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let memory = || stack.envoy.stat("portcullis.vm_memory_bytes");
-    std::thread::scope(|scope| {
-        let (stack, stop, done) = (&stack, &stop, &done);
-        let crowd: Vec<_> =
-            (0..STREAMS).map(|number| scope.spawn(move || streams(stack, number, stop, done))).collect();
+    let stop = AtomicBool::new(false);
+    let done: Vec<AtomicUsize> = (0..STREAMS).map(|_| AtomicUsize::new(0)).collect();
+    let mut readings = std::thread::scope(|scope| {
+        let (stack, stop) = (&stack, &stop);
+        let crowd: Vec<_> = done
+            .iter()
+            .enumerate()
+            .map(|(number, done)| scope.spawn(move || streams(stack, number, stop, done)))
+            .collect();
         let begun = Instant::now();
+        // With every round a reading: when each connection has done another one. The first round of all fills what is kept.
         let mut readings = Vec::new();
-        while begun.elapsed() < Duration::from_secs(seconds) {
-            std::thread::sleep(Duration::from_millis(500));
-            // The first round of all fills what is kept.
-            if done.load(Ordering::Relaxed) >= STREAMS {
-                readings.push(memory()?);
+        let mut watch = || -> Result<()> {
+            while readings.is_empty() || begun.elapsed() < Duration::from_secs(seconds) {
+                let round = readings.len() + 1;
+                let failed = wait::until("a round of streams", || {
+                    let failed = crowd.iter().any(ScopedJoinHandle::is_finished);
+                    let behind = done.iter().filter(|one| one.load(Ordering::Relaxed) < round).count();
+                    ensure!(failed || behind == 0, "{behind} have not done {round}");
+                    Ok(failed)
+                })?;
+                if failed {
+                    break;
+                }
+                readings.push(memory(stack, &done)?);
             }
-        }
+            Ok(())
+        };
+        let watched = watch();
         stop.store(true, Ordering::Relaxed);
         for one in crowd {
             one.join().map_err(|_| anyhow::anyhow!("panicked"))??;
         }
-        readings.push(memory()?);
-        let (first, last) = (readings[0], readings[readings.len() - 1]);
-        println!("{} streams in {seconds} s; VM memory {first} -> {last}", done.load(Ordering::Relaxed));
-        ensure!(last <= first + 1024 * 1024, "the VM grew from {first} to {last}: {readings:?}");
-        Ok(())
-    })
+        watched.map(|()| readings)
+    })?;
+    readings.push(memory(&stack, &done)?);
+    let (first, last) = (readings[0], readings[readings.len() - 1]);
+    println!("{} streams in {seconds} s; VM memory {first} -> {last} {readings:?}", all(&done));
+    ensure!(last <= first + 1024 * 1024, "the VM grew from {first} to {last}: {readings:?}");
+    Ok(())
 }

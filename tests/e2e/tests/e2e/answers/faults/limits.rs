@@ -6,9 +6,8 @@ use crate::raw::MODEL;
 use anyhow::{Context, Result, ensure};
 use e2e::{Builder, Stack};
 
-/// Bytes of the VM, once its gauge has followed: with the next tick.
+/// Bytes of the VM. The gauge is brought up to date before an outcome goes out: of exchanges whose outcome is there it is certain.
 fn memory(stack: &Stack) -> Result<u64> {
-    std::thread::sleep(std::time::Duration::from_millis(250));
     stack.envoy.stat("portcullis.vm_memory_bytes")
 }
 
@@ -27,7 +26,7 @@ fn a_frame_of_24_mb() -> Result<()> {
         ends_in(&answer, "modelStreamErrorException")?;
     }
     let after = memory(&stack)?;
-    // The host hands over what has arrived, up to its own buffer of 32 MB; the VM keeps room for that, once.
+    // The host hands over what has arrived, slice by slice; the VM keeps room for a slice, once.
     println!("VM memory {before} -> {after}");
     ensure!(after < 160 * 1024 * 1024, "the VM grew from {before} to {after}");
     // Memory is never given back, and pieces of other sizes lie in between: it settles after some of them.
