@@ -120,3 +120,11 @@ pub struct ManifestFile {
     /// Lines or rows.
     pub records: u64,
 }
+
+/// A record as a line of JSON Lines, without the line end: canonical, without `record` where it was pruned or is not wanted.
+pub(super) fn line(logged: &Logged, whole: bool) -> String {
+    let entry = logged.entry.to_json();
+    let record = logged.record.as_deref().filter(|_| whole);
+    let record = record.map(|record| format!(",\"record\":{record}")).unwrap_or_default();
+    format!("{{\"entry\":{entry},\"index\":{}{record}}}", logged.index)
+}

@@ -1,6 +1,6 @@
 //! Chunks as files: `records-FIRST-LAST.jsonl.zst`, and `manifest-FIRST-LAST.json` once they are there.
 
-use super::chunk::{Chunk, ManifestFile, wanted};
+use super::chunk::{Chunk, ManifestFile, line, wanted};
 use super::config::{Compression, Export, Files, Format};
 use super::follow::{Deliver, Delivered, Refusal};
 use super::target::Target;
@@ -149,11 +149,8 @@ fn encode(chunk: &Chunk, kinds: &[RecordKind], files: &Files) -> Result<Encoded,
     }
     let mut plain = Vec::new();
     for record in &chunk.records {
-        let entry = record.entry.to_json();
         // Of other kinds the entries stay, so that the chunk can be verified.
-        let text = record.record.as_deref().filter(|_| wanted(kinds, record));
-        let text = text.map(|text| format!(",\"record\":{text}")).unwrap_or_default();
-        writeln!(plain, "{{\"entry\":{entry},\"index\":{}{text}}}", record.index).map_err(broken)?;
+        writeln!(plain, "{}", line(record, wanted(kinds, record))).map_err(broken)?;
     }
     let bytes = match files.compression {
         Compression::None => plain,

@@ -8,6 +8,8 @@ use super::board::Standing;
 use super::chunk::Chunk;
 use super::config::{Destination, Export};
 use super::files::FileSink;
+use super::otlp::OtlpSink;
+use super::webhook::WebhookSink;
 use crate::app::App;
 use crate::storage::{Head, Log, Logged, StoreError};
 use portcullis_audit::log::{Frontier, complete_root, complete_subtrees, verify_consistency};
@@ -85,22 +87,11 @@ impl Follower<dyn crate::storage::Store> {
         let export = Arc::new(export);
         let sink: Box<dyn Deliver> = match export.to.clone() {
             Destination::Files(files) => Box::new(FileSink::new(Arc::clone(&export), files, environment)),
-            Destination::Otlp(_) | Destination::Webhook(_) => Box::new(NotBuilt),
+            Destination::Otlp(otlp) => Box::new(OtlpSink::new(Arc::clone(&export), &otlp)),
+            Destination::Webhook(receiver) => Box::new(WebhookSink::new(Arc::clone(&export), &receiver)),
         };
         let standing = app.exports.add(Arc::clone(&export));
         Follower::new(Arc::clone(&app.store), export, sink, standing)
-    }
-}
-
-#[derive(Debug)]
-struct NotBuilt;
-
-impl Deliver for NotBuilt {
-    fn deliver<'a>(
-        &'a self,
-        _: &'a Arc<Chunk>,
-    ) -> Pin<Box<dyn Future<Output = Result<Delivered, Refusal>> + Send + 'a>> {
-        Box::pin(std::future::ready(Err(Refusal::from("not built yet".to_owned()))))
     }
 }
 

@@ -14,9 +14,12 @@ mod chunk;
 mod config;
 mod files;
 mod follow;
+mod otlp;
+mod post;
 pub mod target;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 pub use board::{Board, ExportState, ExportView};
 pub use chunk::{Chunk, Manifest, ManifestFile};

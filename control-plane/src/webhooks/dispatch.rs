@@ -1,5 +1,6 @@
 //! One webhook's way out of the outbox.
 
+use super::agent::{agent, unreachable};
 use super::{DELIVERY_HEADER, SIGNATURE_HEADER, Webhook, payload, signature};
 use crate::app::App;
 use crate::clock;
@@ -30,28 +31,8 @@ impl Dispatcher {
     /// For that webhook.
     #[must_use]
     pub fn new(app: Arc<App>, webhook: Webhook) -> Self {
-        let roots = match &webhook.ca {
-            Some(pem) => {
-                let found = ureq::tls::parse_pem(pem).filter_map(|item| match item {
-                    Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-                    _ => None,
-                });
-                ureq::tls::RootCerts::new_with_certs(&found.collect::<Vec<_>>())
-            }
-            None => ureq::tls::RootCerts::WebPki,
-        };
-        let config = ureq::Agent::config_builder()
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(TOTAL))
-            // A receiver that moves must be configured anew: what is told here is not for whoever it points to.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .proxy(None)
-            .tls_config(ureq::tls::TlsConfig::builder().root_certs(roots).build())
-            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Dispatcher { app, webhook: Arc::new(webhook), agent: config.into(), first_wait_ms: FIRST_WAIT_MS }
+        let agent = agent(webhook.ca.as_deref(), CONNECT, TOTAL);
+        Dispatcher { app, webhook: Arc::new(webhook), agent, first_wait_ms: FIRST_WAIT_MS }
     }
 
     /// The same, trying again sooner.
@@ -163,11 +144,7 @@ fn post(
     match request.send(&body[..]) {
         Ok(response) if response.status().is_success() => Ok(()),
         Ok(response) => Err(format!("the answer was {}", response.status().as_u16())),
-        Err(ureq::Error::Timeout(what)) => Err(format!("no answer in time ({what})")),
-        Err(ureq::Error::Io(error)) => Err(format!("cannot be reached: {error}")),
-        Err(ureq::Error::HostNotFound) => Err("cannot be reached: its host is not known".to_owned()),
-        Err(ureq::Error::ConnectionFailed) => Err("cannot be reached: no connection".to_owned()),
-        Err(error) => Err(format!("cannot be reached: {}", error.to_string().replace(&webhook.url, "…"))),
+        Err(error) => Err(unreachable(&error, &webhook.url)),
     }
 }
 

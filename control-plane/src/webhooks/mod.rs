@@ -7,6 +7,7 @@
 //! ```
 //! At least once, of each approval in order, and whatever one webhook does, neither another nor a call waits for it.
 
+mod agent;
 mod config;
 mod dispatch;
 mod payload;
@@ -14,6 +15,7 @@ mod sign;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use agent::{agent, unreachable};
 pub use config::{EVENTS, Format, RawWebhook, Webhook, WebhookError};
 pub(crate) use config::{check_url, one_of};
 pub use dispatch::Dispatcher;

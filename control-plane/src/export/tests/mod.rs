@@ -4,6 +4,7 @@ mod config;
 mod files;
 mod follow;
 pub(crate) mod memory;
+mod post;
 
 use super::board::Board;
 use super::config::{Export, RawExport};
