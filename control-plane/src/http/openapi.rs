@@ -24,6 +24,7 @@ use utoipa::{Modify, OpenApi};
         super::admin::decision,
         super::admin::events,
         super::correlations::correlation,
+        super::audit::exports::exports,
         super::audit::log::checkpoint,
         super::audit::log::checkpoints,
         super::audit::log::keys,

@@ -84,7 +84,7 @@ async fn run(log: &Arc<MemoryLog>, yaml: &str) -> ExportView {
 async fn batches_are_signed_named_and_in_order() {
     let log = MemoryLog::new();
     log.append(250);
-    // Every third attempt fails, and 60 records are too many.
+    // Every fifth attempt fails, and 60 records are too many.
     let (url, seen) = server(|length, count| match (length, count % 3) {
         (15_000.., _) => (413, json!({})),
         (_, 1) => (503, json!({})),

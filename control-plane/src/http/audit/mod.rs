@@ -1,8 +1,10 @@
 //! `/v1/audit/…`: the log, its proofs, its keys, exports and holds.
 
+pub(super) mod exports;
 pub(super) mod log;
 pub(super) mod tiles;
 
+pub use exports::ExportList;
 pub use log::{ConsistencyView, InclusionView, LogKeys};
 
 use crate::app::App;
@@ -18,6 +20,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/v1/audit/keys", get(log::keys))
         .route("/v1/audit/proof/inclusion", get(log::inclusion))
         .route("/v1/audit/proof/consistency", get(log::consistency))
+        .route("/v1/audit/exports", get(exports::exports))
         .route("/v1/audit/log/checkpoint", get(log::checkpoint))
         .route("/v1/audit/log/tile/{*path}", get(tiles::tile))
 }
