@@ -14,8 +14,10 @@ mod chunk;
 mod config;
 mod files;
 mod follow;
+pub mod formats;
 mod otlp;
 mod post;
+pub mod schema;
 pub mod target;
 #[cfg(test)]
 mod tests;

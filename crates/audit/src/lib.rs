@@ -7,6 +7,7 @@
 //! Deliberately absent: prompts and answers. A record carries fingerprints and counts, never text.
 
 mod decision;
+pub mod dsse;
 mod event;
 mod kind;
 pub mod log;

@@ -51,7 +51,7 @@ impl SigningKey {
         VerifyingKey { name: self.name.clone(), key: self.key.verifying_key() }
     }
 
-    pub(super) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+    pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         self.key.sign(bytes).to_bytes()
     }
 }
@@ -104,7 +104,7 @@ impl VerifyingKey {
         read().ok_or(NoteError::Form("a public key is written `name+hash+base64` (signed-note's vkey)"))
     }
 
-    pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         // Strict: no keys of small order, which would take any text as signed.
         let signature = ed25519_dalek::Signature::from_slice(signature);
         signature.is_ok_and(|signature| self.key.verify_strict(text, &signature).is_ok())
