@@ -41,13 +41,13 @@ fn line<'a>(out: &mut impl Write, widths: &[usize], cells: impl Iterator<Item = 
 }
 
 /// `1 error`, `2 errors`, `1,000 errors`: a number and its noun.
-pub(super) fn counted(number: usize, noun: &str) -> String {
+pub(crate) fn counted(number: usize, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", grouped(number))
 }
 
 /// The number with a comma between thousands.
-pub(super) fn grouped(number: usize) -> String {
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -31,6 +31,7 @@ use utoipa::{Modify, OpenApi};
         super::audit::log::inclusion,
         super::audit::log::consistency,
         super::audit::tiles::tile,
+        super::audit::reconciliations::record,
         super::bundles::list,
         super::bundles::upload,
         super::bundles::validate,

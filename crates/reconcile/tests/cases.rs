@@ -1,4 +1,5 @@
 //! The table of cases, each in several orders.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use portcullis_reconcile::{
     Document, Exceptions, Ignore, Intake, Names, Ours, Report, Settings, Severity, State,

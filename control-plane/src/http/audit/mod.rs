@@ -2,6 +2,7 @@
 
 pub(super) mod exports;
 pub(super) mod log;
+pub(super) mod reconciliations;
 pub(super) mod tiles;
 
 pub use exports::ExportList;
@@ -9,7 +10,7 @@ pub use log::{ConsistencyView, InclusionView, LogKeys};
 
 use crate::app::App;
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::sync::Arc;
 
 /// All of it.
@@ -21,6 +22,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/v1/audit/proof/inclusion", get(log::inclusion))
         .route("/v1/audit/proof/consistency", get(log::consistency))
         .route("/v1/audit/exports", get(exports::exports))
+        .route("/v1/audit/reconciliations", post(reconciliations::record))
         .route("/v1/audit/log/checkpoint", get(log::checkpoint))
         .route("/v1/audit/log/tile/{*path}", get(tiles::tile))
 }
