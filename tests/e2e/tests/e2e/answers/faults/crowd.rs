@@ -12,12 +12,26 @@ use std::time::{Duration, Instant};
 
 const STREAMS: usize = 200;
 
-/// One connection, stream after stream: every fifth is refused. `done` counts them.
-fn streams(stack: &Stack, number: usize, stop: &AtomicBool, done: &AtomicUsize) -> Result<()> {
+/// What the connections have in common.
+#[derive(Default)]
+struct Crowd {
+    connected: AtomicUsize,
+    stop: AtomicBool,
+}
+
+/// One connection, stream after stream: every fifth is refused. `done` counts them. The first waits for all connections, so that
+/// they are many at once from the first round on.
+fn streams(stack: &Stack, number: usize, crowd: &Crowd, done: &AtomicUsize) -> Result<()> {
     let mut connection = tunnel(stack, HOST, HOST)?;
+    crowd.connected.fetch_add(1, Ordering::Relaxed);
+    wait::until("all connections", || {
+        let connected = crowd.connected.load(Ordering::Relaxed);
+        ensure!(connected == STREAMS, "{connected}");
+        Ok(())
+    })?;
     let refused = number.is_multiple_of(5);
     let order = if refused { FORBIDDEN } else { ALLOWED };
-    while !stop.load(Ordering::Relaxed) {
+    while !crowd.stop.load(Ordering::Relaxed) {
         let text = format!("crowd {number} [[pace:5]][[words:40]][[after:5]] {order}");
         let request = signed(Request::json(HOST, &path(MODEL, "converse-stream"), &messages(&text)))?;
         connection.send(&request.to_http1())?;
@@ -49,14 +63,14 @@ fn memory(stack: &Stack, done: &[AtomicUsize]) -> Result<u64> {
 fn two_hundred_streams_at_once_on_one_worker() -> Result<()> {
     let stack = Builder::default().bundle(&[("rules/tools.yaml", RULES)]).timeout_ms(20_000).start()?;
     let seconds = if std::env::var_os("PORTCULLIS_LONG").is_some() { 60 } else { 6 };
-    let stop = AtomicBool::new(false);
+    let crowd = Crowd::default();
     let done: Vec<AtomicUsize> = (0..STREAMS).map(|_| AtomicUsize::new(0)).collect();
     let mut readings = std::thread::scope(|scope| {
-        let (stack, stop) = (&stack, &stop);
-        let crowd: Vec<_> = done
+        let (stack, crowd) = (&stack, &crowd);
+        let threads: Vec<_> = done
             .iter()
             .enumerate()
-            .map(|(number, done)| scope.spawn(move || streams(stack, number, stop, done)))
+            .map(|(number, done)| scope.spawn(move || streams(stack, number, crowd, done)))
             .collect();
         let begun = Instant::now();
         // With every round a reading: when each connection has done another one. The first round of all fills what is kept.
@@ -65,7 +79,7 @@ fn two_hundred_streams_at_once_on_one_worker() -> Result<()> {
             while readings.is_empty() || begun.elapsed() < Duration::from_secs(seconds) {
                 let round = readings.len() + 1;
                 let failed = wait::until("a round of streams", || {
-                    let failed = crowd.iter().any(ScopedJoinHandle::is_finished);
+                    let failed = threads.iter().any(ScopedJoinHandle::is_finished);
                     let behind = done.iter().filter(|one| one.load(Ordering::Relaxed) < round).count();
                     ensure!(failed || behind == 0, "{behind} have not done {round}");
                     Ok(failed)
@@ -78,8 +92,8 @@ fn two_hundred_streams_at_once_on_one_worker() -> Result<()> {
             Ok(())
         };
         let watched = watch();
-        stop.store(true, Ordering::Relaxed);
-        for one in crowd {
+        crowd.stop.store(true, Ordering::Relaxed);
+        for one in threads {
             one.join().map_err(|_| anyhow::anyhow!("panicked"))??;
         }
         watched.map(|()| readings)
