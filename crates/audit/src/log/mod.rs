@@ -17,6 +17,7 @@ mod note;
 mod proof;
 mod tiles;
 mod tree;
+pub mod verify;
 
 pub use canonical::{CanonicalError, canonical};
 pub use checkpoint::Checkpoint;

@@ -52,8 +52,19 @@ impl Frontier {
 
     /// Adds a leaf. `made` hears of every inner node that becomes complete by it, as (height, index at that height, hash):
     /// the leaf itself is height 0 and told as well.
-    pub fn push(&mut self, leaf: Hash, mut made: impl FnMut(u32, u64, &Hash)) {
-        let (mut node, mut height, mut index) = (leaf, 0, self.size);
+    pub fn push(&mut self, leaf: Hash, made: impl FnMut(u32, u64, &Hash)) {
+        self.push_subtree(0, leaf, made);
+    }
+
+    /// Adds a complete subtree of `2^height` leaves by its root; `made` hears of it and of the nodes above that become complete.
+    /// `false`, and nothing was added, where the tree does not end at a multiple of its leaves.
+    pub fn push_subtree(&mut self, height: u32, root: Hash, mut made: impl FnMut(u32, u64, &Hash)) -> bool {
+        let Some(leaves) = 1_u64.checked_shl(height).filter(|leaves| self.size.is_multiple_of(*leaves))
+        else {
+            return false;
+        };
+        let Some(size) = self.size.checked_add(leaves) else { return false };
+        let (mut node, mut height, mut index) = (root, height, self.size >> height);
         made(height, index, &node);
         while index & 1 == 1 {
             let Some(left) = self.roots.pop() else { break };
@@ -63,7 +74,8 @@ impl Frontier {
             made(height, index, &node);
         }
         self.roots.push(node);
-        self.size += 1;
+        self.size = size;
+        true
     }
 
     /// The root.
