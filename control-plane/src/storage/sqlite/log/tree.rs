@@ -1,0 +1,85 @@
+//! The tree, as it is stored: leaves in `records`, roots of complete subtrees of 256 in `log_nodes`.
+
+use crate::storage::StoreError;
+use portcullis_audit::log::{Frontier, Hash, node_hash};
+use rusqlite::{Connection, params};
+
+/// Levels of tiles above the leaves.
+const LEVELS: u8 = 7;
+/// Hashes in a tile.
+const TILE: u64 = 256;
+
+/// Hashes `first .. first + count` of a level of tiles; shorter where the log ends.
+pub(super) fn hashes(
+    conn: &Connection,
+    level: u8,
+    first: u64,
+    count: u64,
+) -> Result<Vec<Hash>, StoreError> {
+    let (Ok(start), Ok(end)) = (i64::try_from(first), i64::try_from(first.saturating_add(count))) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    let mut take = |row: &rusqlite::Row<'_>| -> Result<(), StoreError> {
+        let expected = start.checked_add(i64::try_from(found.len()).unwrap_or(i64::MAX));
+        if expected != Some(row.get(0)?) {
+            let message = format!("hash {} of level {level} of the log is missing", expected.unwrap_or(start));
+            return Err(StoreError::Inconsistent(message));
+        }
+        found.push(row.get(1)?);
+        Ok(())
+    };
+    if level == 0 {
+        let mut statement = conn
+            .prepare_cached("SELECT idx, leaf FROM records WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
+        let mut rows = statement.query([start, end])?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+    } else {
+        let mut statement = conn.prepare_cached(
+            "SELECT n, hash FROM log_nodes WHERE level = ?1 AND n >= ?2 AND n < ?3 ORDER BY n",
+        )?;
+        let mut rows = statement.query(params![level, start, end])?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+    }
+    Ok(found)
+}
+
+/// The same, all of them.
+fn complete(conn: &Connection, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
+    let found = hashes(conn, level, first, count)?;
+    if u64::try_from(found.len()) == Ok(count) {
+        return Ok(found);
+    }
+    let message = format!("hashes {first} to {} of level {level} of the log are missing", first + count);
+    Err(StoreError::Inconsistent(message))
+}
+
+/// The tree of the first `size` leaves, from what is stored: the hashes of the last tile of each level.
+pub(super) fn frontier(conn: &Connection, size: u64) -> Result<Frontier, StoreError> {
+    let mut roots = Vec::new();
+    for level in (0..=LEVELS).rev() {
+        let end = size >> (8 * u32::from(level));
+        let count = if level == LEVELS { end } else { end % TILE };
+        let mut part = Frontier::default();
+        for hash in complete(conn, level, end - count, count)? {
+            part.push(hash, |_, _, _| {});
+        }
+        roots.extend_from_slice(part.roots());
+    }
+    Frontier::new(size, roots).ok_or_else(|| StoreError::Inconsistent("the tree of the log has no such size".to_owned()))
+}
+
+/// The root of the complete subtree of `2^height` leaves with that number.
+pub(super) fn node(conn: &Connection, height: u32, index: u64) -> Result<Hash, StoreError> {
+    let level = u8::try_from(height / 8).unwrap_or(u8::MAX).min(LEVELS);
+    let below = height - 8 * u32::from(level);
+    let mut part = Frontier::default();
+    for hash in complete(conn, level, index << below, 1 << below)? {
+        part.push(hash, |_, _, _| {});
+    }
+    Ok(part.root())
+}
