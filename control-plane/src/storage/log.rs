@@ -81,6 +81,10 @@ pub trait Log {
     /// Moves it. Durable when the future is ready; never back, unless it is removed with `None`.
     fn move_cursor(&self, follower: String, to: Option<u64>) -> Pending<'_, ()>;
 
+    /// From now on the key with this seed signs; the checkpoint that covers the record of it is signed by the old one, too.
+    /// `actor` asked for it. Gives the public key.
+    fn rotate_log_key(&self, seed: [u8; 32], actor: String) -> Pending<'_, VerifyingKey>;
+
     /// Every follower.
     fn cursors(&self) -> Pending<'_, Vec<(String, u64)>>;
 }

@@ -27,7 +27,7 @@ pub use id::{Seq, Sequence};
 pub use live::Live;
 pub use log::{Head, Log, Logged, StoredCheckpoint};
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
-pub use sqlite::{Records, SqliteOptions, SqliteStore};
+pub use sqlite::{LogKey, Records, SqliteOptions, SqliteStore};
 pub use trace::{Trace, TraceQuery};
 
 use portcullis_audit::{DecisionRecord, OutcomeRecord, Verdict};
@@ -100,6 +100,8 @@ pub struct Committed {
     pub verdict: Verdict,
     /// Its key, which tells when it was decided.
     pub seq: Seq,
+    /// Where its record is in the log.
+    pub leaf: u64,
     /// The same question was decided before; that record stands and nothing was added.
     pub repeated: bool,
 }

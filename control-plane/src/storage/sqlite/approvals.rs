@@ -1,6 +1,7 @@
 //! Approvals and grants in SQL. Each function of the writer runs inside the transaction of its group, writes the event that
 //! tells of the change and fills the outbox; what it has changed, it says.
 
+use super::log::Tx;
 use super::statements::{from_json, put_event, signed, to_json};
 use super::writer::Failed;
 use crate::storage::approvals::{ApprovalChange, ApprovalQuery, StoredApproval, Subscription};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 /// Where changes are written to.
 pub(super) struct Ledger<'a> {
-    pub(super) conn: &'a Connection,
+    pub(super) tx: &'a Tx<'a>,
     pub(super) subscriptions: &'a [Subscription],
     pub(super) changes: &'a mut Changes,
 }
@@ -52,7 +53,7 @@ impl Ledger<'_> {
     /// Inserts a pending approval; gives the one that is in its place, if there is one, and then nothing was written.
     pub(super) fn ask(&mut self, approval: &Approval) -> Result<Option<Approval>, Failed> {
         let json: Option<String> = self
-            .conn
+            .tx
             .prepare_cached("SELECT record FROM approvals WHERE digest = ?1 AND rule = ?2 AND live = 1")?
             .query_row([&approval.digest, &approval.rule], |row| row.get(0))
             .optional()?;
@@ -63,7 +64,7 @@ impl Ledger<'_> {
             }
             self.expire_one(&old, approval.created_at_ms)?;
         }
-        self.conn
+        self.tx
             .prepare_cached(
                 "INSERT INTO approvals (id, digest, rule, principal, state, live, due, record)
                  VALUES (?1, ?2, ?3, ?4, 'pending', 1, ?5, ?6)",
@@ -124,7 +125,7 @@ impl Ledger<'_> {
         found += due.len();
         for json in due {
             let grant: Grant = from_json(&json)?;
-            self.conn.prepare_cached("UPDATE grants SET live = 0 WHERE id = ?1")?.execute([&grant.id])?;
+            self.tx.prepare_cached("UPDATE grants SET live = 0 WHERE id = ?1")?.execute([&grant.id])?;
             let why = format!("its time is over, {} of {} uses left", grant.left, grant.uses);
             self.tell_grant(&grant, "expired", "portcullis", &why, at_ms)?;
             self.changes.ended.push(Arc::new(grant));
@@ -133,7 +134,7 @@ impl Ledger<'_> {
     }
 
     fn column(&self, sql: &str, at_ms: u64, limit: u32) -> Result<Vec<String>, Failed> {
-        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut statement = self.tx.prepare_cached(sql)?;
         let rows = statement.query_map(params![signed(at_ms), limit], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -143,7 +144,7 @@ impl Ledger<'_> {
             return self.replace(approval, after);
         }
         // A denial: it stays what it is, and denies nothing any more.
-        self.conn.prepare_cached("UPDATE approvals SET live = 0 WHERE id = ?1")?.execute([&approval.id])?;
+        self.tx.prepare_cached("UPDATE approvals SET live = 0 WHERE id = ?1")?.execute([&approval.id])?;
         self.changes.lapsed.push(approval.id.clone());
         Ok(())
     }
@@ -152,7 +153,7 @@ impl Ledger<'_> {
         let live = !matches!(after.state, State::Expired | State::Consumed);
         // The state before is part of the condition: nobody changes what somebody else has changed.
         let changed = self
-            .conn
+            .tx
             .prepare_cached(
                 "UPDATE approvals SET state = ?3, live = ?4, due = ?5, record = ?6 WHERE id = ?1 AND state = ?2",
             )?
@@ -212,7 +213,7 @@ impl Ledger<'_> {
     }
 
     fn event(&self, actor: &str, detail: serde_json::Value) -> Result<(), Failed> {
-        put_event(self.conn, &Event { kind: EventKind::Approval, actor: actor.to_owned(), detail })
+        put_event(self.tx, &Event { kind: EventKind::Approval, actor: actor.to_owned(), detail })
     }
 
     fn post(
@@ -223,7 +224,7 @@ impl Ledger<'_> {
         at_ms: u64,
     ) -> Result<(), Failed> {
         for subscription in self.subscriptions.iter().filter(|subscription| subscription.wants(name)) {
-            self.conn
+            self.tx
                 .prepare_cached(
                     "INSERT INTO deliveries (id, webhook, subject, event, created_at, next_at)
                      VALUES ('dlv_' || lower(hex(randomblob(12))), ?1, ?2, ?3, ?4, ?4)",
@@ -235,7 +236,7 @@ impl Ledger<'_> {
     }
 
     pub(super) fn add_grant(&mut self, grant: &Grant) -> Result<(), Failed> {
-        self.conn
+        self.tx
             .prepare_cached(
                 "INSERT INTO grants (id, rule, principal, uses_left, live, expires_at, record)
                  VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)",
@@ -282,7 +283,7 @@ impl Ledger<'_> {
     ) -> Result<(), Failed> {
         let live = after.left > 0 && after.revoked_at_ms.is_none();
         let changed = self
-            .conn
+            .tx
             .prepare_cached(
                 "UPDATE grants SET uses_left = ?3, live = ?4, record = ?5 WHERE id = ?1 AND uses_left = ?2 AND live = 1",
             )?
@@ -297,12 +298,12 @@ impl Ledger<'_> {
     }
 
     fn load(&self, id: &str) -> Result<Option<Approval>, Failed> {
-        Ok(approval(self.conn, id)?.map(|stored| stored.approval))
+        Ok(approval(self.tx, id)?.map(|stored| stored.approval))
     }
 
     fn load_grant(&self, id: &str) -> Result<Option<Grant>, Failed> {
         let json: Option<String> = self
-            .conn
+            .tx
             .prepare_cached("SELECT record FROM grants WHERE id = ?1")?
             .query_row([id], |row| row.get(0))
             .optional()?;

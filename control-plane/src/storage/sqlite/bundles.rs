@@ -1,31 +1,32 @@
 //! Versions of the bundle: rows and files.
 
+use super::log::Tx;
 use super::statements::{put_event, signed};
 use super::writer::Failed;
 use crate::storage::{BundleAct, BundleChange, BundleVersion, PinChange, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Gives `true` when the version was not there.
-pub(super) fn change(conn: &Connection, change: &BundleChange) -> Result<bool, Failed> {
+pub(super) fn change(tx: &Tx<'_>, change: &BundleChange) -> Result<bool, Failed> {
     let mut new = false;
     if let Some((version, archive)) = &change.version {
-        new = put_version(conn, version, archive)?;
+        new = put_version(tx, version, archive)?;
     }
     if let Some(event) = change.if_new.as_ref().filter(|_| new) {
-        put_event(conn, event)?;
+        put_event(tx, event)?;
     }
     if let Some(act) = &change.activation {
-        put_activation(conn, act)?;
+        put_activation(tx, act)?;
     }
     match &change.pin {
         PinChange::Keep => {}
-        PinChange::Set(act) => put_pin(conn, act)?,
+        PinChange::Set(act) => put_pin(tx, act)?,
         PinChange::Clear => {
-            conn.prepare_cached("DELETE FROM bundle_pin")?.execute([])?;
+            tx.prepare_cached("DELETE FROM bundle_pin")?.execute([])?;
         }
     }
     for event in &change.events {
-        put_event(conn, event)?;
+        put_event(tx, event)?;
     }
     Ok(new)
 }

@@ -1,9 +1,9 @@
 //! A write that also changes what is live in memory: after its commit, before anybody hears of it.
 
+use super::log::Tx;
 use super::writer::{Failed, Task};
 use crate::storage::StoreError;
 use crate::storage::live::{Changes, Live};
-use rusqlite::Connection;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ pub(super) struct Change<F, T> {
 impl<F, T> Change<F, T>
 where
     T: Send + 'static,
-    F: FnMut(&Connection, &mut Changes) -> Result<T, Failed> + Send + 'static,
+    F: FnMut(&Tx<'_>, &mut Changes) -> Result<T, Failed> + Send + 'static,
 {
     /// The task, and where its answer will be. Unless `keep`, it is dropped when nobody waits for it any more.
     pub(super) fn task(
@@ -36,11 +36,11 @@ where
 impl<F, T> Task for Change<F, T>
 where
     T: Send,
-    F: FnMut(&Connection, &mut Changes) -> Result<T, Failed> + Send,
+    F: FnMut(&Tx<'_>, &mut Changes) -> Result<T, Failed> + Send,
 {
-    fn run(&mut self, conn: &Connection) -> Result<(), Failed> {
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failed> {
         let mut changes = Changes::default();
-        let value = (self.work)(conn, &mut changes)?;
+        let value = (self.work)(tx, &mut changes)?;
         self.value = Some((value, changes));
         Ok(())
     }

@@ -2,12 +2,12 @@
 
 use super::approvals::Ledger;
 use super::links;
+use super::log::Tx;
 use super::statements::{self, Row};
 use super::writer::{Books, Failed, Task};
 use crate::storage::live::{Changes, Live};
 use crate::storage::{ApprovalChange, Committed, Held, StoreError, Subscription};
 use arc_swap::ArcSwap;
-use rusqlite::Connection;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -43,27 +43,27 @@ impl Decide {
     }
 
     /// The approval first: where it is gone nothing is written, and the rest of the group goes on.
-    fn write(&mut self, conn: &Connection) -> Result<Result<Committed, StoreError>, Failed> {
+    fn write(&mut self, tx: &Tx<'_>) -> Result<Result<Committed, StoreError>, Failed> {
         let Some(Approving { change, subscriptions, .. }) = &self.approving else {
-            return self.row.insert(conn).map(Ok);
+            return self.row.insert(tx).map(Ok);
         };
         self.changes = Changes::default();
         let subscriptions = subscriptions.load();
-        let mut ledger = Ledger { conn, subscriptions: &subscriptions, changes: &mut self.changes };
+        let mut ledger = Ledger { tx, subscriptions: &subscriptions, changes: &mut self.changes };
         self.row.insert_with(change, &mut ledger)
     }
 }
 
 impl Task for Decide {
-    fn run(&mut self, conn: &Connection) -> Result<(), Failed> {
-        let committed = self.write(conn)?;
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failed> {
+        let committed = self.write(tx)?;
         // Nobody will tell again what came before its decision.
         if let Ok(committed) = &committed
             && !self.held.is_empty()
             && !committed.repeated
-            && let Some(outcome) = statements::outcome(conn, self.row.call_id())?
+            && let Some(outcome) = statements::outcome(tx, self.row.call_id())?
         {
-            links::write_outcome(conn, &outcome)?;
+            links::write_outcome(tx, &outcome)?;
             self.books.told(&outcome);
         }
         self.committed = Some(committed);

@@ -1,5 +1,6 @@
 //! The outbox of the webhooks.
 
+use super::log::Tx;
 use super::statements::{from_json, put_event, signed};
 use super::writer::Failed;
 use crate::storage::approvals::{Attempt, Delivery};
@@ -38,19 +39,19 @@ pub(super) fn due(
     Ok((found, next.and_then(|next| u64::try_from(next).ok())))
 }
 
-pub(super) fn attempted(conn: &Connection, id: &str, attempt: &Attempt) -> Result<(), Failed> {
+pub(super) fn attempted(tx: &Tx<'_>, id: &str, attempt: &Attempt) -> Result<(), Failed> {
     match attempt {
         Attempt::Delivered => {
-            conn.prepare_cached("DELETE FROM deliveries WHERE id = ?1")?.execute([id])?;
+            tx.prepare_cached("DELETE FROM deliveries WHERE id = ?1")?.execute([id])?;
         }
         Attempt::Again { at_ms, error } => {
-            conn.prepare_cached(
+            tx.prepare_cached(
                 "UPDATE deliveries SET attempts = attempts + 1, next_at = ?2, error = ?3 WHERE id = ?1",
             )?
             .execute(params![id, signed(*at_ms), error])?;
         }
         Attempt::GaveUp { error } => {
-            let found: Option<(String, String)> = conn
+            let found: Option<(String, String)> = tx
                 .prepare_cached("DELETE FROM deliveries WHERE id = ?1 RETURNING webhook, subject")?
                 .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
@@ -59,7 +60,7 @@ pub(super) fn attempted(conn: &Connection, id: &str, attempt: &Attempt) -> Resul
                     "what": "webhook_gave_up", "id": subject, "webhook": webhook, "delivery": id, "why": error,
                 });
                 let event = Event { kind: EventKind::Approval, actor: "portcullis".to_owned(), detail };
-                put_event(conn, &event)?;
+                put_event(tx, &event)?;
             }
         }
     }

@@ -105,14 +105,14 @@ pub(super) fn seen(
 ) -> Result<Vec<StoredSeen>, StoreError> {
     let sql = match session {
         Some(_) => {
-            "SELECT seq, operation, CASE kind WHEN 'tool_call' THEN record ->> '$.tool.names' END
-             FROM decisions INDEXED BY decisions_session
+            "SELECT seq, operation, CASE kind WHEN 'tool_call' THEN (SELECT unpack(r.dict, r.record) ->> '$.tool.names' FROM records r WHERE r.idx = d.idx) END
+             FROM decisions d INDEXED BY decisions_session
              WHERE session = ?3 AND principal = ?1 AND verdict = 'allow' AND kind <> 'answer_text' AND seq >= ?2
              ORDER BY seq DESC LIMIT ?4"
         }
         None => {
-            "SELECT seq, operation, CASE kind WHEN 'tool_call' THEN record ->> '$.tool.names' END
-             FROM decisions INDEXED BY decisions_principal
+            "SELECT seq, operation, CASE kind WHEN 'tool_call' THEN (SELECT unpack(r.dict, r.record) ->> '$.tool.names' FROM records r WHERE r.idx = d.idx) END
+             FROM decisions d INDEXED BY decisions_principal
              WHERE principal = ?1 AND session IS ?3 AND verdict = 'allow' AND kind <> 'answer_text' AND seq >= ?2
              ORDER BY seq DESC LIMIT ?4"
         }

@@ -84,8 +84,10 @@ impl Links {
         principal: &str,
         seq: Seq,
     ) -> Result<Option<String>, Failed> {
+        // Where it has no other, its correlation is its own id, which only the record holds whole.
         let mut statement = conn.prepare_cached(
-            "SELECT json_extract(d.record, '$.correlation_id') FROM links l JOIN decisions d ON d.seq = l.seq
+            "SELECT coalesce(d.correlation, unpack(r.dict, r.record) ->> '$.decision_id', r.entry ->> '$.id')
+             FROM links l JOIN decisions d ON d.seq = l.seq JOIN records r ON r.idx = d.idx
              WHERE l.kind = 'tool' AND l.id = ?1 AND l.principal = ?2 AND l.seq < ?3 ORDER BY l.seq DESC LIMIT 1",
         )?;
         for id in &self.quoted {

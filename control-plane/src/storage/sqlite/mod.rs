@@ -33,18 +33,20 @@ use super::id::{self, Seq, Sequence};
 use super::query::{Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
 use super::{
     ApprovalQuery, Approvals, Attempt, Book, BundleAct, BundleChange, BundleVersion, Commit, Committed,
-    Delivery, Event, LetOut, Live, Pending, Reaped, Store, StoredApproval, StoredAwsKey, StoredKeys,
+    Delivery, Event, Head, LetOut, Live, Pending, Reaped, Store, StoredApproval, StoredAwsKey, StoredKeys,
     StoredLimits, StoredSeen, StoredToken, Subscription, Trace, TraceQuery,
 };
-use crate::clock;
 use approvals::Ledger;
 use arc_swap::ArcSwap;
 use attempts::Attempts;
 use change::Change;
 use decide::{Approving, Decide};
 use lock::DirectoryLock;
+pub use log::LogKey;
+use log::{Clock, Guard, Tx};
 use portcullis_approvals::{Approval, ApprovalError, Approver, Grant, Step};
 use portcullis_audit::OutcomeRecord;
+use portcullis_audit::log::VerifyingKey;
 use read::Readers;
 use rusqlite::Connection;
 pub use scan::Records;
@@ -54,7 +56,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
-use writer::{Books, Task, Trouble, Write};
+use writer::{Books, Task, Told, Trouble, Write};
 
 /// How the store runs.
 #[derive(Debug, Clone)]
@@ -69,6 +71,16 @@ pub struct SqliteOptions {
     pub busy_timeout: Duration,
     /// Largest number of database pages; `None` is SQLite's own limit.
     pub max_pages: Option<u32>,
+    /// The log's name; `None`: the one that it has, or one that is made with it.
+    pub origin: Option<String>,
+    /// Where the key is that signs the log.
+    pub log_key: LogKey,
+    /// A key that is lost is replaced by a new one, which leaves a record.
+    pub replace_lost_key: bool,
+    /// A store that was put back to an earlier state goes on under another name, which leaves a record.
+    pub recover: bool,
+    /// Unix milliseconds.
+    pub clock: fn() -> u64,
 }
 
 impl SqliteOptions {
@@ -81,6 +93,11 @@ impl SqliteOptions {
             batch: 256,
             busy_timeout: Duration::from_secs(1),
             max_pages: None,
+            origin: None,
+            log_key: LogKey::default(),
+            replace_lost_key: false,
+            recover: false,
+            clock: crate::clock::unix_ms,
         }
     }
 
@@ -101,7 +118,8 @@ impl SqliteOptions {
         if let Some(pages) = self.max_pages {
             conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
-        conn.set_prepared_statement_cache_capacity(32);
+        conn.set_prepared_statement_cache_capacity(64);
+        log::add_functions(&conn)?;
         Ok(conn)
     }
 }
@@ -112,6 +130,11 @@ pub struct SqliteStore {
     entry: Mutex<Entry>,
     readers: Arc<Readers>,
     newest: watch::Receiver<Seq>,
+    head: watch::Receiver<Arc<Head>>,
+    log_keys: Arc<ArcSwap<Vec<VerifyingKey>>>,
+    /// The file of the key that signs the log; `None` where it is given otherwise.
+    key_file: Option<PathBuf>,
+    clock: Clock,
     live: Arc<Live>,
     subscriptions: Arc<ArcSwap<Vec<Subscription>>>,
     trouble: Trouble,
@@ -119,6 +142,8 @@ pub struct SqliteStore {
     books: Books,
     attempts: Attempts,
     writer: Option<std::thread::JoinHandle<()>>,
+    /// After the writer in the order of fields, so that the file has the last head.
+    _guard: Guard,
     _lock: DirectoryLock,
 }
 
@@ -154,18 +179,30 @@ impl SqliteStore {
             source: std::io::Error::other(error),
         };
         live.apply(approvals::live(&conn).map_err(unreadable)?);
-        let (notify, watch) = watch::channel(newest);
+        let log::Opened { state, head } = log::open(&mut conn, &options, newest)?;
+        let (newest_sender, newest_watch) = watch::channel(newest);
+        let (head_sender, head_watch) = watch::channel(head);
+        let log_keys = Arc::new(ArcSwap::from_pointee(state.keys().to_vec()));
+        let clock = state.clock().clone();
+        let told = Told { newest: newest_sender, head: head_sender, keys: Arc::clone(&log_keys) };
         let trouble = Trouble::default();
         let (queue, tasks) = std::sync::mpsc::sync_channel(options.queue);
         let capacity = options.queue;
         let readers = Arc::new(Readers::new(options.clone()));
         let books = Books::default();
-        let writer = writer::spawn(options, conn, tasks, notify, trouble.clone(), books.clone())
-            .map_err(|source| OpenError::Io { path: directory.clone(), source })?;
+        let io = |source| OpenError::Io { path: directory.clone(), source };
+        let key_file = options.log_key.file(&directory);
+        let guard = Guard::start(directory.clone(), head_watch.clone()).map_err(io)?;
+        let writer =
+            writer::spawn(options, conn, tasks, state, told, trouble.clone(), books.clone()).map_err(io)?;
         Ok(SqliteStore {
             entry: Mutex::new(Entry { sequence: Sequence::after(newest), queue: Some(queue) }),
             readers,
-            newest: watch,
+            newest: newest_watch,
+            head: head_watch,
+            log_keys,
+            key_file,
+            clock,
             live,
             subscriptions: Arc::default(),
             trouble,
@@ -173,6 +210,7 @@ impl SqliteStore {
             books,
             attempts: Attempts::default(),
             writer: Some(writer),
+            _guard: guard,
             _lock: lock,
         })
     }
@@ -181,7 +219,7 @@ impl SqliteStore {
     fn write<T, F>(&self, work: F) -> Pending<'_, T>
     where
         T: Send + 'static,
-        F: FnMut(&Connection) -> Result<T, writer::Failed> + Send + 'static,
+        F: FnMut(&Tx<'_>) -> Result<T, writer::Failed> + Send + 'static,
     {
         let (task, answer) = Write::task(work);
         let queued = {
@@ -198,8 +236,8 @@ impl SqliteStore {
         F: FnMut(&mut Ledger<'_>) -> Result<T, writer::Failed> + Send + 'static,
     {
         let subscriptions = Arc::clone(&self.subscriptions);
-        let (task, answer) = Change::task(Arc::clone(&self.live), keep, move |conn, changes| {
-            work(&mut Ledger { conn, subscriptions: &subscriptions.load(), changes })
+        let (task, answer) = Change::task(Arc::clone(&self.live), keep, move |tx, changes| {
+            work(&mut Ledger { tx, subscriptions: &subscriptions.load(), changes })
         });
         let queued = {
             let entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
@@ -232,7 +270,7 @@ impl SqliteStore {
     pub(crate) fn on_writer<T, F>(&self, work: F) -> Pending<'_, T>
     where
         T: Send + 'static,
-        F: FnMut(&Connection) -> Result<T, writer::Failed> + Send + 'static,
+        F: FnMut(&Tx<'_>) -> Result<T, writer::Failed> + Send + 'static,
     {
         self.write(work)
     }
@@ -267,7 +305,9 @@ impl Store for SqliteStore {
         }
         let (queued, answer) = {
             let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
-            let seq = entry.sequence.next(clock::unix_ms());
+            let seq = entry.sequence.next(self.clock.now());
+            // Many in one millisecond run ahead of the clock: what comes after is not dated before them.
+            self.clock.seen(id::time_of(seq));
             record.decision_id = id::decision_id(seq, random).to_string();
             record.decided_at_ms = id::time_of(seq);
             match Row::new(seq, record, &self.attempts) {
@@ -288,16 +328,24 @@ impl Store for SqliteStore {
 
     fn commit_outcomes(&self, outcomes: Vec<OutcomeRecord>, event: Option<Event>) -> Pending<'_, u64> {
         let books = self.books.clone();
-        self.write(move |conn| {
+        let recorded_at_ms = self.clock.now();
+        let told = outcomes
+            .into_iter()
+            .map(|outcome| statements::Told::new(OutcomeRecord { recorded_at_ms, ..outcome }));
+        let told: Vec<_> = match told.collect() {
+            Ok(told) => told,
+            Err(error) => return Box::pin(std::future::ready(Err(error))),
+        };
+        self.write(move |tx| {
             let mut news = 0;
-            for outcome in &outcomes {
-                if statements::put_outcome(conn, outcome)? > 0 {
-                    books.told(outcome);
+            for told in &told {
+                if statements::put_outcome(tx, told)? > 0 {
+                    books.told(&told.outcome);
                     news += 1;
                 }
             }
             if let Some(event) = &event {
-                statements::put_event(conn, event)?;
+                statements::put_event(tx, event)?;
             }
             Ok(news)
         })
@@ -308,7 +356,7 @@ impl Store for SqliteStore {
     }
 
     fn probe(&self) -> Pending<'_, ()> {
-        self.write(|conn| statements::probe(conn, clock::unix_ms()))
+        self.write(|tx| statements::probe(tx, tx.at()))
     }
 
     fn decisions(&self, query: Query) -> Pending<'_, Page> {
@@ -337,9 +385,7 @@ impl Store for SqliteStore {
 
     fn reap(&self, before_ms: u64, limit: u32) -> Pending<'_, Reaped> {
         let books = self.books.clone();
-        self.write(move |conn| {
-            statements::reap(conn, before_ms, clock::unix_ms(), limit, |outcome| books.told(outcome))
-        })
+        self.write(move |conn| statements::reap(conn, before_ms, limit, |outcome| books.told(outcome)))
     }
 
     fn keys(&self) -> Pending<'_, StoredKeys> {
@@ -362,7 +408,7 @@ impl Store for SqliteStore {
 
     fn revoke_key(&self, id: String, event: Event) -> Pending<'_, bool> {
         self.write(move |conn| {
-            let revoked = statements::revoke(conn, &id, clock::unix_ms())?;
+            let revoked = statements::revoke(conn, &id, conn.at())?;
             if revoked {
                 statements::put_event(conn, &event)?;
             }

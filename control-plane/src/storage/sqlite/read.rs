@@ -1,11 +1,12 @@
 //! Reading: snapshots on connections of their own.
 
 use super::SqliteOptions;
+use super::log;
 use super::statements::{from_json, unsigned};
 use crate::storage::id::{self, Seq};
 use crate::storage::query::{Order, Page, Query, StoredDecision, StoredEvent};
 use crate::storage::{StoreError, StoredAgent, StoredAwsKey, StoredKeys, StoredToken};
-use portcullis_audit::{DecisionKind, OutcomeState, VerdictKind};
+use portcullis_audit::{DecisionKind, DecisionRecord, EventRecord, OutcomeState, VerdictKind};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use std::sync::{Mutex, PoisonError};
@@ -53,9 +54,15 @@ impl Readers {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(self.options.database(), flags)?;
         conn.busy_timeout(self.options.busy_timeout)?;
+        log::add_functions(&conn)?;
         Ok(conn)
     }
 }
+
+/// Decisions with their records and outcomes. A pruned record (`r.record` is NULL) is none.
+pub(super) const STORED: &str = "SELECT d.seq, unpack(r.dict, r.record), unpack(s.dict, s.record)
+    FROM decisions d JOIN records r ON r.idx = d.idx
+    LEFT JOIN outcomes o ON o.call_id = d.call_id LEFT JOIN records s ON s.idx = o.idx";
 
 /// A `WHERE` clause under construction. Only constants become SQL; everything from outside is a parameter.
 struct Conditions {
@@ -85,10 +92,7 @@ pub(super) fn decisions(conn: &Connection, query: &Query) -> Result<Page, StoreE
     let limit = query.limit.max(1);
     let Conditions { sql, mut values } = conditions;
     values.push(Value::Integer(i64::from(limit) + 1));
-    let sql = format!(
-        "SELECT d.seq, d.record, o.record FROM decisions d LEFT JOIN outcomes o ON o.call_id = d.call_id
-         WHERE 1{sql} ORDER BY d.seq {direction} LIMIT ?"
-    );
+    let sql = format!("{STORED} WHERE r.record IS NOT NULL{sql} ORDER BY d.seq {direction} LIMIT ?");
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut page = Page::default();
@@ -175,10 +179,7 @@ pub(super) fn decision(conn: &Connection, decision_id: &str) -> Result<Option<St
     let Some(seq) = id::seq_of(decision_id) else {
         return Ok(None);
     };
-    let mut statement = conn.prepare_cached(
-        "SELECT d.seq, d.record, o.record FROM decisions d LEFT JOIN outcomes o ON o.call_id = d.call_id
-         WHERE d.seq = ?",
-    )?;
+    let mut statement = conn.prepare_cached(&format!("{STORED} WHERE r.record IS NOT NULL AND d.seq = ?"))?;
     let mut rows = statement.query([seq])?;
     let Some(row) = rows.next()? else {
         return Ok(None);
@@ -187,9 +188,14 @@ pub(super) fn decision(conn: &Connection, decision_id: &str) -> Result<Option<St
     Ok(Some(stored(row)?).filter(|found| found.record.decision_id.eq_ignore_ascii_case(decision_id)))
 }
 
-fn stored(row: &rusqlite::Row<'_>) -> Result<StoredDecision, StoreError> {
+pub(super) fn stored(row: &rusqlite::Row<'_>) -> Result<StoredDecision, StoreError> {
     let seq: Seq = row.get(0)?;
-    let record = from_json(&row.get::<_, String>(1)?)?;
+    let record: DecisionRecord = from_json(&row.get::<_, String>(1)?)?;
+    // A row that leads to another record is damage, and must not be taken for an answer.
+    if id::seq_of(&record.decision_id) != Some(seq) {
+        let message = format!("decision {seq} leads to the record of `{}`", record.decision_id);
+        return Err(StoreError::Inconsistent(message));
+    }
     let outcome = row.get::<_, Option<String>>(2)?.map(|json| from_json(&json)).transpose()?;
     Ok(StoredDecision { seq, record, outcome })
 }
@@ -201,7 +207,8 @@ pub(super) fn events(
 ) -> Result<Vec<StoredEvent>, StoreError> {
     let before = before.and_then(|seq| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
     let mut statement = conn.prepare_cached(
-        "SELECT seq, at, kind, actor, detail FROM events WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+        "SELECT e.seq, e.at, e.kind, e.actor, unpack(r.dict, r.record) FROM events e JOIN records r ON r.idx = e.idx
+         WHERE e.seq < ?1 AND r.record IS NOT NULL ORDER BY e.seq DESC LIMIT ?2",
     )?;
     let mut rows = statement.query([before, i64::from(limit)])?;
     let mut events = Vec::new();
@@ -211,7 +218,7 @@ pub(super) fn events(
             at_ms: unsigned(row.get(1)?),
             kind: row.get(2)?,
             actor: row.get(3)?,
-            detail: from_json(&row.get::<_, String>(4)?)?,
+            detail: from_json::<EventRecord>(&row.get::<_, String>(4)?)?.detail,
         });
     }
     Ok(events)

@@ -12,8 +12,10 @@ use std::path::Path;
 pub(super) fn records(conn: &Connection, query: &RecordQuery) -> Result<RecordPage, StoreError> {
     let (condition, mut values) = conditions(query);
     values.push(Value::Integer(i64::from(query.limit.max(1)) + 1));
-    let sql =
-        format!("SELECT d.seq, d.record FROM decisions d WHERE 1{condition} ORDER BY d.seq ASC LIMIT ?");
+    let sql = format!(
+        "SELECT d.seq, unpack(r.dict, r.record) FROM decisions d JOIN records r ON r.idx = d.idx
+             WHERE r.record IS NOT NULL{condition} ORDER BY d.seq ASC LIMIT ?"
+    );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut page = RecordPage::default();
@@ -66,8 +68,7 @@ fn conditions(query: &RecordQuery) -> (String, Vec<Value>) {
         and("d.operation = ?", Some(operation.clone().into()));
     }
     if *shadowed {
-        // Finds them all and rarely another, without parsing every record; whoever asks looks at `policy.shadow`.
-        and("instr(d.record, '\"shadow\":\"') > 0", None);
+        and("d.shadowed = 1", None);
     }
     (sql, values)
 }
@@ -94,6 +95,11 @@ impl Records {
         if found > known {
             return Err(OpenError::TooNew { path: directory.to_owned(), found, known });
         }
+        let unfinished = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'decisions_v8'";
+        if found < known || conn.prepare(unfinished).and_then(|mut found| found.exists([])).map_err(sqlite)? {
+            return Err(OpenError::TooOld { path: directory.to_owned(), found, known });
+        }
+        super::log::add_functions(&conn).map_err(sqlite)?;
         Ok(Records { conn })
     }
 

@@ -3,11 +3,16 @@
 use super::approvals::Ledger;
 use super::attempts::Attempts;
 use super::links::{self, Links};
+use super::log::{Packed, Tx};
 use super::writer::Failed;
-use crate::clock;
 use crate::storage::id::{self, Seq};
-use crate::storage::{ApprovalChange, Committed, Event, Reaped, StoreError, StoredAwsKey, StoredToken};
-use portcullis_audit::{DecisionKind, DecisionRecord, OutcomeRecord, OutcomeState, SCHEMA, VerdictKind};
+use crate::storage::{
+    ApprovalChange, Committed, Event, EventKind, Reaped, StoreError, StoredAwsKey, StoredToken,
+};
+use portcullis_audit::log::RecordKind;
+use portcullis_audit::{
+    DecisionKind, DecisionRecord, EventRecord, OutcomeRecord, OutcomeState, SCHEMA, VerdictKind,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Bytes of a test write: a decision changes two to six pages of 4 KiB.
@@ -18,7 +23,7 @@ pub(super) const NEWEST: &str = "SELECT coalesce(max(seq), 0) FROM decisions";
 /// A decision, ready to be inserted.
 pub(super) struct Row {
     seq: Seq,
-    json: String,
+    packed: Packed,
     call_id: String,
     principal: String,
     operation: String,
@@ -28,6 +33,8 @@ pub(super) struct Row {
     session: Option<String>,
     kind: DecisionKind,
     tool: Option<String>,
+    /// Shadow mode has changed the verdict.
+    shadowed: bool,
     committed: Committed,
     links: Links,
     /// The correlation, as far as it is known before the ids that the record quotes are looked up.
@@ -39,7 +46,7 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn new(seq: Seq, mut record: DecisionRecord, attempts: &Attempts) -> Result<Self, StoreError> {
         let links = Links::take(&mut record, attempts);
-        let json = to_json(&record)?;
+        let packed = pack(&record)?;
         let draft = links.undecided().then(|| Box::new(record.clone()));
         let (model, model_base) = match record.model {
             Some(model) => (Some(model.id), model.base),
@@ -47,7 +54,7 @@ impl Row {
         };
         Ok(Row {
             seq,
-            json,
+            packed,
             call_id: record.call_id,
             principal: record.principal.name,
             operation: record.operation,
@@ -58,10 +65,12 @@ impl Row {
             session: record.agent.and_then(|agent| agent.session).filter(|session| !session.is_empty()),
             kind: record.kind,
             tool: record.tool.and_then(|tool| tool.names.into_iter().next()),
+            shadowed: record.policy.shadow.is_some(),
             committed: Committed {
                 decision_id: record.decision_id,
                 verdict: record.verdict,
                 seq,
+                leaf: 0,
                 repeated: false,
             },
             links,
@@ -80,17 +89,20 @@ impl Row {
         self.links.recorded(found.unwrap_or(&self.correlation));
     }
 
-    pub(super) fn insert(&mut self, conn: &Connection) -> Result<Committed, Failed> {
+    pub(super) fn insert(&mut self, tx: &Tx<'_>) -> Result<Committed, Failed> {
+        tx.in_time(id::time_of(self.seq))?;
         if let Some(draft) = &mut self.draft {
-            let found = self.links.correlation(conn, &self.principal, self.seq)?;
+            let found = self.links.correlation(tx, &self.principal, self.seq)?;
             draft.correlation_id = Some(found.unwrap_or_else(|| self.correlation.clone()));
-            self.json = to_json(draft)?;
+            self.packed = pack(draft)?;
         }
-        let inserted = conn
+        let found = self.draft.as_ref().and_then(|draft| draft.correlation_id.as_deref());
+        let correlation = found.unwrap_or(&self.correlation);
+        let inserted = tx
             .prepare_cached(
-                "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, record, session,
-                     kind, tool)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (call_id) DO NOTHING",
+                "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, session, kind,
+                     tool, correlation, shadowed, idx)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (call_id) DO NOTHING",
             )?
             .execute(params![
                 self.seq,
@@ -100,16 +112,19 @@ impl Row {
                 self.model,
                 self.model_base,
                 self.verdict.as_str(),
-                self.json,
                 self.session,
                 self.kind.as_str(),
-                self.tool
+                self.tool,
+                (correlation != self.committed.decision_id).then_some(correlation),
+                self.shadowed,
+                tx.next(),
             ])?;
         if inserted == 0 {
-            return self.recorded(conn);
+            return self.recorded(tx);
         }
-        self.links.write(conn, &self.principal, self.seq)?;
-        Ok(self.committed.clone())
+        let leaf = unsigned(tx.append(&self.packed)?);
+        self.links.write(tx, &self.principal, self.seq)?;
+        Ok(Committed { leaf, ..self.committed.clone() })
     }
 
     /// The same, together with a change of an approval. The same question asked again changes nothing; what the store does
@@ -119,66 +134,124 @@ impl Row {
         change: &ApprovalChange,
         ledger: &mut Ledger<'_>,
     ) -> Result<Result<Committed, StoreError>, Failed> {
-        let conn = ledger.conn;
+        let tx = ledger.tx;
         let asked_before =
-            conn.prepare_cached("SELECT 1 FROM decisions WHERE call_id = ?1")?.exists([&self.call_id])?;
+            tx.prepare_cached("SELECT 1 FROM decisions WHERE call_id = ?1")?.exists([&self.call_id])?;
         if asked_before {
-            return self.recorded(conn).map(Ok);
+            return self.recorded(tx).map(Ok);
         }
         if !ledger.change(change, &self.call_id)? {
             return Ok(Err(StoreError::ApprovalChanged));
         }
-        self.insert(conn).map(Ok)
+        self.insert(tx).map(Ok)
     }
 
     /// What is recorded for this call already. Another question under the same name gets no answer: it could take an
     /// `allow` that was meant for something else.
     fn recorded(&self, conn: &Connection) -> Result<Committed, Failed> {
-        let json: String = conn
-            .prepare_cached("SELECT record FROM decisions WHERE call_id = ?1")?
-            .query_row([&self.call_id], |row| row.get(0))?;
-        let (old, new): (DecisionRecord, DecisionRecord) = (from_json(&json)?, from_json(&self.json)?);
+        let (leaf, json): (i64, Option<String>) = conn
+            .prepare_cached(
+                "SELECT d.idx, unpack(r.dict, r.record) FROM decisions d LEFT JOIN records r ON r.idx = d.idx
+                 WHERE d.call_id = ?1",
+            )?
+            .query_row([&self.call_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        // Of a pruned record nobody can say what was asked.
+        let Some(json) = json else { return Err(StoreError::CallIdReused(self.call_id.clone()).into()) };
+        let (old, new): (DecisionRecord, DecisionRecord) =
+            (from_json(&json)?, from_json(self.packed.json())?);
         if !old.same_question(&new) {
             return Err(StoreError::CallIdReused(self.call_id.clone()).into());
         }
         let seq = id::seq_of(&old.decision_id).unwrap_or(self.seq);
-        Ok(Committed { decision_id: old.decision_id, verdict: old.verdict, seq, repeated: true })
+        let leaf = unsigned(leaf);
+        Ok(Committed { decision_id: old.decision_id, verdict: old.verdict, seq, leaf, repeated: true })
+    }
+}
+
+/// Packs a decision.
+fn pack(record: &DecisionRecord) -> Result<Packed, StoreError> {
+    let kind = match record.kind {
+        DecisionKind::Call => RecordKind::Decision,
+        DecisionKind::ToolCall => RecordKind::ToolCall,
+        DecisionKind::AnswerText => RecordKind::AnswerText,
+    };
+    Packed::new(kind, &record.decision_id, record)
+}
+
+/// An outcome, ready to be written.
+pub(super) struct Told {
+    pub(super) outcome: OutcomeRecord,
+    packed: Packed,
+}
+
+impl Told {
+    pub(super) fn new(outcome: OutcomeRecord) -> Result<Self, StoreError> {
+        let packed = Packed::new(RecordKind::Outcome, &outcome.call_id, &outcome)?;
+        Ok(Told { outcome, packed })
     }
 }
 
 /// Gives 1 when it was news, 0 when a final outcome stands. Same rule as [`OutcomeState::then`].
-pub(super) fn put_outcome(conn: &Connection, outcome: &OutcomeRecord) -> Result<u64, Failed> {
-    let changed = conn
+pub(super) fn put_outcome(tx: &Tx<'_>, told: &Told) -> Result<u64, Failed> {
+    let Told { outcome, packed } = told;
+    tx.in_time(outcome.recorded_at_ms)?;
+    let changed = tx
         .prepare_cached(
-            "INSERT INTO outcomes (call_id, state, recorded_at, record) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO outcomes (call_id, state, recorded_at, idx) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (call_id) DO UPDATE SET state = excluded.state, recorded_at = excluded.recorded_at,
-                 record = excluded.record WHERE outcomes.state = 'unknown'",
+                 idx = excluded.idx, replaced = outcomes.idx WHERE outcomes.state = 'unknown' AND excluded.state <> 'unknown'",
         )?
         .execute(params![
             outcome.call_id,
             outcome.state.as_str(),
             signed(outcome.recorded_at_ms),
-            to_json(outcome)?
+            tx.next(),
         ])?;
     if changed > 0 {
-        links::write_outcome(conn, outcome)?;
+        tx.append(packed)?;
+        links::write_outcome(tx, outcome)?;
     }
     Ok(u64::try_from(changed).unwrap_or(0))
 }
 
 /// The outcome of a call, if it came before its decision.
 pub(super) fn outcome(conn: &Connection, call_id: &str) -> Result<Option<OutcomeRecord>, Failed> {
-    let json: Option<String> = conn
-        .prepare_cached("SELECT record FROM outcomes WHERE call_id = ?1")?
+    let json: Option<Option<String>> = conn
+        .prepare_cached(
+            "SELECT unpack(r.dict, r.record) FROM outcomes o JOIN records r ON r.idx = o.idx WHERE o.call_id = ?1",
+        )?
         .query_row([call_id], |row| row.get(0))
         .optional()?;
-    Ok(json.map(|json| from_json(&json)).transpose()?)
+    Ok(json.flatten().map(|json| from_json(&json)).transpose()?)
 }
 
-pub(super) fn put_event(conn: &Connection, event: &Event) -> Result<(), Failed> {
-    conn.prepare_cached("INSERT INTO events (at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4)")?.execute(
-        params![signed(clock::unix_ms()), event.kind.as_str(), event.actor, to_json(&event.detail)?],
-    )?;
+/// An id for an event of that time.
+pub(super) fn event_id(at_ms: u64) -> Result<String, StoreError> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random)
+        .map_err(|error| StoreError::Unavailable(format!("no randomness for an event id: {error}")))?;
+    Ok(uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid().to_string())
+}
+
+/// Writes an event, and gives its place in the log.
+pub(super) fn put_event(tx: &Tx<'_>, event: &Event) -> Result<(), Failed> {
+    let (kind, name) = match event.kind {
+        EventKind::Admin => (RecordKind::Admin, EventKind::Admin.as_str()),
+        EventKind::Bundle => (RecordKind::Bundle, EventKind::Bundle.as_str()),
+        EventKind::Gap => (RecordKind::Gap, EventKind::Gap.as_str()),
+        EventKind::Approval => (RecordKind::Approval, EventKind::Approval.as_str()),
+    };
+    let record = EventRecord {
+        schema: SCHEMA,
+        event_id: event_id(tx.at())?,
+        kind: name.to_owned(),
+        at_ms: tx.at(),
+        actor: event.actor.clone(),
+        detail: event.detail.clone(),
+    };
+    let idx = tx.append(&Packed::new(kind, &record.event_id, &record)?)?;
+    tx.prepare_cached("INSERT INTO events (at, kind, actor, id, idx) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![signed(record.at_ms), record.kind, record.actor, record.event_id, idx])?;
     Ok(())
 }
 
@@ -190,18 +263,17 @@ pub(super) fn probe(conn: &Connection, now_ms: u64) -> Result<(), Failed> {
 
 /// The reaper; what was found in answers has no outcome of its own. Everything up to `reaped_to` was looked at before, so each decision is looked at once.
 pub(super) fn reap(
-    conn: &Connection,
+    tx: &Tx<'_>,
     before_ms: u64,
-    now_ms: u64,
     limit: u32,
     mut marks: impl FnMut(&OutcomeRecord),
 ) -> Result<Reaped, Failed> {
-    let from: Seq = conn
+    let from: Seq = tx
         .prepare_cached("SELECT value FROM meta WHERE key = 'reaped_to'")?
         .query_row([], |row| row.get(0))
         .optional()?
         .unwrap_or(0);
-    let mut due = conn.prepare_cached(
+    let mut due = tx.prepare_cached(
         "SELECT d.seq, d.call_id, d.kind = 'call' AND d.verdict = 'allow' AND o.call_id IS NULL FROM decisions d
          LEFT JOIN outcomes o ON o.call_id = d.call_id
          WHERE d.seq > ?1 AND d.seq < ?2 ORDER BY d.seq LIMIT ?3",
@@ -224,14 +296,15 @@ pub(super) fn reap(
                 state: OutcomeState::Unknown,
                 reason: Some("no_outcome_in_time".to_owned()),
                 ended_at_ms: id::time_of(seq),
-                recorded_at_ms: now_ms,
+                recorded_at_ms: tx.at(),
                 ..OutcomeRecord::default()
             };
-            marked += put_outcome(conn, &outcome)?;
-            marks(&outcome);
+            let told = Told::new(outcome)?;
+            marked += put_outcome(tx, &told)?;
+            marks(&told.outcome);
         }
     }
-    put_meta(conn, "reaped_to", to)?;
+    put_meta(tx, "reaped_to", to)?;
     Ok(Reaped { marked, more })
 }
 

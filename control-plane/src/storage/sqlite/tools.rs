@@ -13,14 +13,15 @@ pub(super) fn tools_of(
 ) -> Result<Vec<Option<String>>, StoreError> {
     let conn = conn.unchecked_transaction()?;
     let mut proposed = conn.prepare_cached(
-        "SELECT d.call_id, o.record FROM links l JOIN decisions d ON d.seq = l.seq
-         LEFT JOIN outcomes o ON o.call_id = d.call_id
+        "SELECT d.call_id, unpack(s.dict, s.record) FROM links l JOIN decisions d ON d.seq = l.seq
+         LEFT JOIN outcomes o ON o.call_id = d.call_id LEFT JOIN records s ON s.idx = o.idx
          WHERE l.kind = 'tool' AND l.id = ?1 AND l.principal = ?2 AND l.quoted = 0 ORDER BY l.seq DESC LIMIT 1",
     )?;
     // What was found in an answer has the call's id with `#` and a number behind it; `$` comes after `#`.
     let mut decided = conn.prepare_cached(
-        "SELECT tool FROM decisions
-         WHERE call_id > ?1 || '#' AND call_id < ?1 || '$' AND kind = 'tool_call' AND record ->> '$.tool.id' = ?2
+        "SELECT d.tool FROM decisions d JOIN records r ON r.idx = d.idx
+         WHERE d.call_id > ?1 || '#' AND d.call_id < ?1 || '$' AND d.kind = 'tool_call'
+             AND unpack(r.dict, r.record) ->> '$.tool.id' = ?2
          LIMIT 1",
     )?;
     let mut tools = Vec::with_capacity(ids.len());

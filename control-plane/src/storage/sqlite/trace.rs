@@ -1,7 +1,6 @@
 //! Walking from one record of a loop to all of them.
 
 use super::links::QUOTED;
-use super::statements::from_json;
 use super::{approvals, read};
 use crate::storage::id::{self, Seq};
 use crate::storage::query::StoredDecision;
@@ -68,8 +67,8 @@ fn named(conn: &Connection, name: &str) -> Result<Vec<(Seq, String)>, StoreError
     if named.is_empty() && uuid::Uuid::try_parse(name).is_ok() {
         let written = format!("\"invocation_id\":\"{name}\"");
         let mut statement = conn.prepare_cached(
-            "SELECT seq, principal FROM (SELECT seq, principal, record FROM decisions ORDER BY seq DESC LIMIT ?2)
-             WHERE instr(record, ?1) > 0",
+            "SELECT d.seq, d.principal FROM (SELECT seq, principal, idx FROM decisions ORDER BY seq DESC LIMIT ?2) d
+             JOIN records r ON r.idx = d.idx WHERE instr(unpack(r.dict, r.record), ?1) > 0",
         )?;
         let rows = statement.query_map(params![written, RECENT], |row| Ok((row.get(0)?, row.get(1)?)))?;
         named = rows.collect::<Result<_, _>>()?;
@@ -271,12 +270,8 @@ impl<'a> Walk<'a> {
 }
 
 fn by_seq(conn: &Connection, seq: Seq) -> Result<Option<StoredDecision>, StoreError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT d.record, o.record FROM decisions d LEFT JOIN outcomes o ON o.call_id = d.call_id WHERE d.seq = ?1",
-    )?;
-    let found: Option<(String, Option<String>)> =
-        statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((record, outcome)) = found else { return Ok(None) };
-    let outcome = outcome.map(|json| from_json(&json)).transpose()?;
-    Ok(Some(StoredDecision { seq, record: from_json(&record)?, outcome }))
+    let mut statement =
+        conn.prepare_cached(&format!("{} WHERE r.record IS NOT NULL AND d.seq = ?1", read::STORED))?;
+    let mut rows = statement.query([seq])?;
+    rows.next()?.map(read::stored).transpose()
 }

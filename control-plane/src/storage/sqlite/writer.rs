@@ -2,9 +2,12 @@
 
 use super::checkpoint::Checkpointer;
 use super::limits;
+use super::log::{State, Tx};
 use super::{SqliteOptions, statements};
 use crate::storage::id::Seq;
-use crate::storage::{Backlog, Book, StoreError};
+use crate::storage::{Backlog, Book, Head, StoreError};
+use arc_swap::ArcSwap;
+use portcullis_audit::log::VerifyingKey;
 use rusqlite::{Connection, ErrorCode};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -40,7 +43,7 @@ impl From<rusqlite::Error> for Failed {
 /// Something to write. May be run more than once before it is committed: when another task of its group fails, the
 /// group is rolled back and run again without that one.
 pub(super) trait Task: Send {
-    fn run(&mut self, conn: &Connection) -> Result<(), Failed>;
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failed>;
     /// Nobody waits for it any more.
     fn abandoned(&self) -> bool;
     fn answer(self: Box<Self>, result: Result<(), StoreError>);
@@ -56,7 +59,7 @@ pub(super) struct Write<F, T> {
 impl<F, T> Write<F, T>
 where
     T: Send + 'static,
-    F: FnMut(&Connection) -> Result<T, Failed> + Send + 'static,
+    F: FnMut(&Tx<'_>) -> Result<T, Failed> + Send + 'static,
 {
     /// The task, and where its answer will be.
     pub(super) fn task(work: F) -> (Box<dyn Task>, oneshot::Receiver<Result<T, StoreError>>) {
@@ -68,10 +71,10 @@ where
 impl<F, T> Task for Write<F, T>
 where
     T: Send,
-    F: FnMut(&Connection) -> Result<T, Failed> + Send,
+    F: FnMut(&Tx<'_>) -> Result<T, Failed> + Send,
 {
-    fn run(&mut self, conn: &Connection) -> Result<(), Failed> {
-        self.value = Some((self.work)(conn)?);
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failed> {
+        self.value = Some((self.work)(tx)?);
         Ok(())
     }
 
@@ -130,20 +133,34 @@ pub(super) fn spawn(
     options: SqliteOptions,
     conn: Connection,
     tasks: Receiver<Box<dyn Task>>,
-    newest: watch::Sender<Seq>,
+    log: State,
+    told: Told,
     trouble: Trouble,
     books: Books,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let checkpointer = Checkpointer::start(&options)?;
-    let writer = Writer { options, conn: Some(conn), newest, trouble, troubled: false, checkpointer, books };
+    let writer =
+        Writer { options, conn: Some(conn), log, told, trouble, troubled: false, checkpointer, books };
     std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run(&tasks))
 }
+
+/// What others are told of after each commit.
+pub(super) struct Told {
+    pub(super) newest: watch::Sender<Seq>,
+    pub(super) head: watch::Sender<Arc<Head>>,
+    pub(super) keys: Arc<ArcSwap<Vec<VerifyingKey>>>,
+}
+
+/// The newest decision, and the log if it has grown.
+type Done = (Seq, Option<(State, Arc<Head>)>);
 
 struct Writer {
     options: SqliteOptions,
     /// `None` after the medium failed: the next group starts with a fresh connection.
     conn: Option<Connection>,
-    newest: watch::Sender<Seq>,
+    /// The log as of the last commit.
+    log: State,
+    told: Told,
     trouble: Trouble,
     troubled: bool,
     checkpointer: Checkpointer,
@@ -169,12 +186,15 @@ impl Writer {
     fn commit(&mut self, mut group: Vec<Box<dyn Task>>) {
         while !group.is_empty() {
             match self.attempt(&mut group) {
-                Ok(newest) => {
+                Ok((newest, sealed)) => {
                     self.recovered();
+                    if let Some((log, head)) = sealed {
+                        self.grown(log, head);
+                    }
                     for task in group {
                         task.answer(Ok(()));
                     }
-                    self.newest.send_if_modified(|old| std::mem::replace(old, newest) != newest);
+                    self.told.newest.send_if_modified(|old| std::mem::replace(old, newest) != newest);
                     return;
                 }
                 Err((culprit, Failed::Task(error))) if culprit < group.len() => {
@@ -196,19 +216,39 @@ impl Writer {
     }
 
     /// One transaction. Fails with the index of the culprit. Whatever fails, nothing of it stays.
-    fn attempt(&mut self, group: &mut [Box<dyn Task>]) -> Result<Seq, (usize, Failed)> {
+    fn attempt(&mut self, group: &mut [Box<dyn Task>]) -> Result<Done, (usize, Failed)> {
         let nobody = group.len();
-        let medium = |error| (nobody, Failed::Medium(error));
-        let conn = match &self.conn {
-            Some(conn) => conn,
-            None => self.conn.insert(self.options.connect().map_err(medium)?),
-        };
-        let result = transaction(conn, group, &self.books);
+        if self.conn.is_none() {
+            self.connect().map_err(|failed| (nobody, failed))?;
+        }
+        let Some(conn) = &self.conn else { return Err((nobody, StoreError::Closed.into())) };
+        let result = transaction(conn, group, &self.log, &self.books);
         if result.is_err() && !conn.is_autocommit() {
             // After an I/O error SQLite has rolled back already, hence the check.
             let _ = conn.execute_batch("ROLLBACK");
         }
         result
+    }
+
+    /// A new connection after a fault. The transaction that failed may be in the database all the same: where its records are
+    /// durable, they are in the log, though nobody was told.
+    fn connect(&mut self) -> Result<(), Failed> {
+        let conn = self.options.connect()?;
+        let (log, head) = self.log.reload(&conn)?;
+        if head.size != self.told.head.borrow().size {
+            self.grown(log, head);
+        }
+        self.conn = Some(conn);
+        Ok(())
+    }
+
+    /// The log is that now. Told before anybody hears of his record.
+    fn grown(&mut self, log: State, head: Arc<Head>) {
+        if !Arc::ptr_eq(log.keys(), self.log.keys()) {
+            self.told.keys.store(Arc::new(log.keys().to_vec()));
+        }
+        self.log = log;
+        self.told.head.send_replace(head);
     }
 
     fn recovered(&mut self) {
@@ -236,16 +276,19 @@ impl Writer {
 fn transaction(
     conn: &Connection,
     group: &mut [Box<dyn Task>],
+    log: &State,
     books: &Books,
-) -> Result<Seq, (usize, Failed)> {
+) -> Result<Done, (usize, Failed)> {
     let nobody = group.len();
     let medium = |error| (nobody, Failed::Medium(error));
     let execute =
         |sql| conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(medium);
     execute("BEGIN IMMEDIATE")?;
+    let tx = Tx::new(conn, log);
     for (index, task) in group.iter_mut().enumerate() {
-        task.run(conn).map_err(|failed| (index, failed))?;
+        task.run(&tx).map_err(|failed| (index, failed))?;
     }
+    let sealed = tx.seal().map_err(|failed| (nobody, failed))?;
     let newest = conn
         .prepare_cached(statements::NEWEST)
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
@@ -257,5 +300,5 @@ fn transaction(
         books.give_back(backlog);
         return Err(failed);
     }
-    Ok(newest)
+    Ok((newest, sealed))
 }

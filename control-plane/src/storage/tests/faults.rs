@@ -134,16 +134,23 @@ fn the_schema_refuses_what_cannot_be() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     let conn = rusqlite::Connection::open(dir.path().join("portcullis.db")).unwrap();
-    let insert = "INSERT INTO decisions (seq, call_id, principal, operation, verdict, record) VALUES";
+    let insert =
+        "INSERT INTO decisions (seq, call_id, principal, operation, verdict, kind, shadowed, idx) VALUES";
     let ask = "INSERT INTO approvals (id, digest, rule, principal, state, live, due, record) VALUES";
+    let record = "INSERT INTO records (idx, kind, at, leaf, dict, record, entry) VALUES";
     let cases = [
-        format!("{insert} (1, 'c', 'p', 'o', 'maybe', '{{}}')"),
-        format!("{insert} (1, '', 'p', 'o', 'allow', '{{}}')"),
-        format!("{insert} (0, 'c', 'p', 'o', 'allow', '{{}}')"),
-        format!("{insert} (1, 'c', 'p', 'o', 'allow', '')"),
-        "INSERT INTO outcomes VALUES ('c', 'pending', 0, '{}')".to_owned(),
-        "INSERT INTO events (at, kind, actor, detail) VALUES (0, 'rumour', 'a', '{}')".to_owned(),
-        "INSERT INTO events (at, kind, actor, detail) VALUES (0, 'gap', 'a', 'not json')".to_owned(),
+        format!("{insert} (1, 'c', 'p', 'o', 'maybe', 'call', 0, 0)"),
+        format!("{insert} (1, '', 'p', 'o', 'allow', 'call', 0, 0)"),
+        format!("{insert} (0, 'c', 'p', 'o', 'allow', 'call', 0, 0)"),
+        format!("{insert} (1, 'c', 'p', 'o', 'allow', 'call', 0, -1)"),
+        "INSERT INTO outcomes (call_id, state, recorded_at, idx) VALUES ('c', 'pending', 0, 0)".to_owned(),
+        "INSERT INTO events (at, kind, actor, id, idx) VALUES (0, 'rumour', 'a', 'e', 0)".to_owned(),
+        "INSERT INTO events (at, kind, actor, id, idx) VALUES (0, 'gap', 'a', '', 0)".to_owned(),
+        format!("{record} (-1, 1, 0, zeroblob(32), 0, x'7b7d', NULL)"),
+        format!("{record} (0, 1, 0, zeroblob(31), 0, x'7b7d', NULL)"),
+        // Either the record is there, or its entry stands for it.
+        format!("{record} (0, 1, 0, zeroblob(32), 0, NULL, NULL)"),
+        format!("{record} (0, 1, 0, zeroblob(32), 0, x'7b7d', '{{}}')"),
         "INSERT INTO tokens VALUES ('t', 'root', 'n', zeroblob(32), 0, NULL, NULL, NULL, NULL, NULL, NULL)"
             .to_owned(),
         "INSERT INTO tokens VALUES ('t', 'data', 'n', zeroblob(31), 0, NULL, NULL, NULL, NULL, NULL, NULL)"

@@ -5,7 +5,9 @@ mod bundles;
 mod commits;
 mod faults;
 mod links;
+mod log;
 mod reading;
+pub(crate) mod samples;
 
 use super::{OpenError, SqliteOptions, SqliteStore, Store};
 use portcullis_audit::{

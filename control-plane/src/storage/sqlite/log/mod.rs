@@ -1,66 +1,126 @@
-//! The log, as SQLite keeps it.
+//! The log, as SQLite keeps it: every record a leaf of a signed tree, in the transaction that records it.
+
+mod clock;
+mod guard;
+mod keys;
+mod migrate;
+mod open;
+mod pack;
+mod read;
+mod rotate;
+mod tree;
+mod tx;
 
 use super::SqliteStore;
-use crate::storage::{Head, Log, Logged, Pending, StoreError, StoredCheckpoint};
-use portcullis_audit::log::{Hash, VerifyingKey};
+use super::statements::signed;
+use crate::storage::{Head, Log, Logged, Pending, StoredCheckpoint};
+pub(super) use clock::Clock;
+pub(super) use guard::Guard;
+pub use keys::LogKey;
+pub(super) use open::{Opened, open};
+pub(crate) use pack::{Packed, unpack};
+use portcullis_audit::log::{Hash, VerifyingKey, consistency_proof, inclusion_proof};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, params};
 use std::sync::Arc;
 use tokio::sync::watch;
-
-fn missing<'a, T: Send + 'a>() -> Pending<'a, T> {
-    Box::pin(std::future::ready(Err(StoreError::Unavailable("the log is not built yet".to_owned()))))
-}
+pub(crate) use tx::{State, Tx};
 
 impl Log for SqliteStore {
     fn log_keys(&self) -> Vec<VerifyingKey> {
-        Vec::new()
+        self.log_keys.load().to_vec()
     }
 
     fn head(&self) -> watch::Receiver<Arc<Head>> {
-        let root = portcullis_audit::log::empty_root();
-        watch::channel(Arc::new(Head { size: 0, root, time_ms: 0, note: "".into() })).1
+        self.head.clone()
     }
 
-    fn log_records(&self, _from: u64, _limit: u32, _max_bytes: usize) -> Pending<'_, Vec<Logged>> {
-        missing()
+    fn log_records(&self, from: u64, limit: u32, max_bytes: usize) -> Pending<'_, Vec<Logged>> {
+        self.read(move |conn| read::records(conn, from, limit, max_bytes))
     }
 
-    fn log_find(&self, _id: String) -> Pending<'_, Vec<u64>> {
-        missing()
+    fn log_find(&self, id: String) -> Pending<'_, Vec<u64>> {
+        self.read(move |conn| read::find(conn, &id))
     }
 
-    fn log_hashes(&self, _level: u8, _first: u64, _count: u32) -> Pending<'_, Vec<Hash>> {
-        missing()
+    fn log_hashes(&self, level: u8, first: u64, count: u32) -> Pending<'_, Vec<Hash>> {
+        self.read(move |conn| tree::hashes(conn, level, first, u64::from(count)))
     }
 
-    fn inclusion(&self, _index: u64, _size: u64) -> Pending<'_, Option<Vec<Hash>>> {
-        missing()
+    fn inclusion(&self, index: u64, size: u64) -> Pending<'_, Option<Vec<Hash>>> {
+        self.read(move |conn| {
+            if size > read::head(conn)?.size {
+                return Ok(None);
+            }
+            inclusion_proof(index, size, |height, index| tree::node(conn, height, index))
+        })
     }
 
-    fn consistency(&self, _old: u64, _new: u64) -> Pending<'_, Option<Vec<Hash>>> {
-        missing()
+    fn consistency(&self, old: u64, new: u64) -> Pending<'_, Option<Vec<Hash>>> {
+        self.read(move |conn| {
+            if new > read::head(conn)?.size {
+                return Ok(None);
+            }
+            consistency_proof(old, new, |height, index| tree::node(conn, height, index))
+        })
     }
 
-    fn checkpoints(&self, _after: u64, _limit: u32) -> Pending<'_, Vec<StoredCheckpoint>> {
-        missing()
+    fn checkpoints(&self, after: u64, limit: u32) -> Pending<'_, Vec<StoredCheckpoint>> {
+        self.read(move |conn| read::checkpoints(conn, after, limit))
     }
 
-    fn checkpoint_from(&self, _size: u64) -> Pending<'_, Option<StoredCheckpoint>> {
-        missing()
+    fn checkpoint_from(&self, size: u64) -> Pending<'_, Option<StoredCheckpoint>> {
+        // Every size is more than one less; the empty log is asked for by nobody.
+        self.read(move |conn| Ok(read::checkpoints(conn, size.saturating_sub(1), 1)?.pop()))
     }
 
-    fn keep_cosignature(&self, _head: Arc<Head>, _line: String) -> Pending<'_, ()> {
-        missing()
+    fn keep_cosignature(&self, head: Arc<Head>, line: String) -> Pending<'_, ()> {
+        self.write(move |tx| {
+            tx.prepare_cached("INSERT OR IGNORE INTO log_checkpoints (size, at, note) VALUES (?1, ?2, ?3)")?
+                .execute(params![signed(head.size), signed(head.time_ms), head.note])?;
+            tx.prepare_cached("INSERT OR IGNORE INTO log_cosignatures (size, line) VALUES (?1, ?2)")?
+                .execute(params![signed(head.size), line])?;
+            Ok(())
+        })
     }
 
-    fn cursor(&self, _follower: String) -> Pending<'_, Option<u64>> {
-        missing()
+    fn cursor(&self, follower: String) -> Pending<'_, Option<u64>> {
+        self.read(move |conn| read::cursor(conn, &follower))
     }
 
-    fn move_cursor(&self, _follower: String, _to: Option<u64>) -> Pending<'_, ()> {
-        missing()
+    fn move_cursor(&self, follower: String, to: Option<u64>) -> Pending<'_, ()> {
+        self.write(move |tx| {
+            match to {
+                Some(to) => tx
+                    .prepare_cached(
+                        "INSERT INTO cursors (follower, at) VALUES (?1, ?2)
+                         ON CONFLICT (follower) DO UPDATE SET at = max(at, excluded.at)",
+                    )?
+                    .execute(params![follower, signed(to)])?,
+                None => tx.prepare_cached("DELETE FROM cursors WHERE follower = ?1")?.execute([&follower])?,
+            };
+            Ok(())
+        })
+    }
+
+    fn rotate_log_key(&self, seed: [u8; 32], actor: String) -> Pending<'_, VerifyingKey> {
+        Box::pin(rotate::rotate(self, seed, actor))
     }
 
     fn cursors(&self) -> Pending<'_, Vec<(String, u64)>> {
-        missing()
+        self.read(read::cursors)
     }
+}
+
+/// Functions of SQL that read records: `unpack(dict, record)` is the JSON of a record, NULL of a pruned one.
+pub(super) fn add_functions(conn: &Connection) -> Result<(), rusqlite::Error> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    conn.create_scalar_function("unpack", 2, flags, |context| {
+        let Some(packed) = context.get_raw(1).as_blob_or_null()? else { return Ok(None) };
+        let unpacked = unpack(context.get(0)?, packed);
+        unpacked.map(Some).map_err(|why| {
+            let why = format!("a record of the log is damaged: {why}; `portcullis audit verify` tells which");
+            rusqlite::Error::UserFunctionError(why.into())
+        })
+    })
 }

@@ -94,7 +94,11 @@ pub(crate) fn unpack(dict: i64, bytes: &[u8]) -> Result<String, String> {
     let dictionary = known.ok_or_else(|| format!("no dictionary has the number {dict}"))?;
     let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
     let size = size.filter(|size| *size <= LONGEST).ok_or("it does not say how long it is")?;
-    let mut unpacked = Decompressor::with_prepared_dictionary(dictionary).map_err(|error| error.to_string())?;
+    let mut unpacked =
+        Decompressor::with_prepared_dictionary(dictionary).map_err(|error| error.to_string())?;
     let size = usize::try_from(size).map_err(|error| error.to_string())?;
     text(unpacked.decompress(bytes, size).map_err(|error| error.to_string())?)
 }
+
+#[cfg(test)]
+mod tests;

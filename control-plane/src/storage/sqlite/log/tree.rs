@@ -1,21 +1,14 @@
 //! The tree, as it is stored: leaves in `records`, roots of complete subtrees of 256 in `log_nodes`.
 
 use crate::storage::StoreError;
-use portcullis_audit::log::{Frontier, Hash, node_hash};
+use portcullis_audit::log::{Frontier, Hash, frontier_at};
 use rusqlite::{Connection, params};
 
 /// Levels of tiles above the leaves.
 const LEVELS: u8 = 7;
-/// Hashes in a tile.
-const TILE: u64 = 256;
 
 /// Hashes `first .. first + count` of a level of tiles; shorter where the log ends.
-pub(super) fn hashes(
-    conn: &Connection,
-    level: u8,
-    first: u64,
-    count: u64,
-) -> Result<Vec<Hash>, StoreError> {
+pub(super) fn hashes(conn: &Connection, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
     let (Ok(start), Ok(end)) = (i64::try_from(first), i64::try_from(first.saturating_add(count))) else {
         return Ok(Vec::new());
     };
@@ -23,15 +16,16 @@ pub(super) fn hashes(
     let mut take = |row: &rusqlite::Row<'_>| -> Result<(), StoreError> {
         let expected = start.checked_add(i64::try_from(found.len()).unwrap_or(i64::MAX));
         if expected != Some(row.get(0)?) {
-            let message = format!("hash {} of level {level} of the log is missing", expected.unwrap_or(start));
+            let message =
+                format!("hash {} of level {level} of the log is missing", expected.unwrap_or(start));
             return Err(StoreError::Inconsistent(message));
         }
         found.push(row.get(1)?);
         Ok(())
     };
     if level == 0 {
-        let mut statement = conn
-            .prepare_cached("SELECT idx, leaf FROM records WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
+        let mut statement =
+            conn.prepare_cached("SELECT idx, leaf FROM records WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
         let mut rows = statement.query([start, end])?;
         while let Some(row) = rows.next()? {
             take(row)?;
@@ -58,19 +52,9 @@ fn complete(conn: &Connection, level: u8, first: u64, count: u64) -> Result<Vec<
     Err(StoreError::Inconsistent(message))
 }
 
-/// The tree of the first `size` leaves, from what is stored: the hashes of the last tile of each level.
+/// The tree of the first `size` leaves, from what is stored.
 pub(super) fn frontier(conn: &Connection, size: u64) -> Result<Frontier, StoreError> {
-    let mut roots = Vec::new();
-    for level in (0..=LEVELS).rev() {
-        let end = size >> (8 * u32::from(level));
-        let count = if level == LEVELS { end } else { end % TILE };
-        let mut part = Frontier::default();
-        for hash in complete(conn, level, end - count, count)? {
-            part.push(hash, |_, _, _| {});
-        }
-        roots.extend_from_slice(part.roots());
-    }
-    Frontier::new(size, roots).ok_or_else(|| StoreError::Inconsistent("the tree of the log has no such size".to_owned()))
+    frontier_at(size, |height, index| node(conn, height, index))
 }
 
 /// The root of the complete subtree of `2^height` leaves with that number.
