@@ -165,6 +165,10 @@ impl Log for MemoryLog {
         self.ready(found)
     }
 
+    fn rotate_log_key(&self, _seed: [u8; 32], _actor: String) -> Pending<'_, VerifyingKey> {
+        self.ready(self.key.verifying_key())
+    }
+
     fn move_cursor(&self, follower: String, to: Option<u64>) -> Pending<'_, ()> {
         if !self.broken.load(Ordering::SeqCst) {
             let mut cursors = self.cursors.lock().unwrap();

@@ -15,7 +15,8 @@ pub(super) async fn rotate(
     actor: String,
 ) -> Result<VerifyingKey, StoreError> {
     let Some(path) = store.key_file.clone() else {
-        let why = "the log's key is given by the environment: start with the new one, and rotate from a key file";
+        let why =
+            "the log's key is given by the environment: start with the new one, and rotate from a key file";
         return Err(StoreError::Unavailable(why.to_owned()));
     };
     let next = keys::next_of(&path);
