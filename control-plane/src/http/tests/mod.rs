@@ -5,11 +5,13 @@ mod approvals;
 mod bundles;
 mod correlations;
 mod data;
+mod fields;
 mod guard;
 mod history;
 mod inspections;
 mod keys;
 mod limits;
+mod reconciliations;
 mod reports;
 mod wire;
 
