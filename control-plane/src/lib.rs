@@ -27,6 +27,7 @@ pub mod proof;
 pub mod reconcile;
 pub mod redaction;
 pub mod retention;
+pub mod search;
 pub mod serve;
 pub mod sinks;
 pub mod storage;

@@ -36,19 +36,19 @@ impl Sequence {
 
 /// The smallest [`Seq`] at or after a time.
 #[must_use]
-pub(super) fn first_of(unix_ms: u64) -> Seq {
+pub(crate) fn first_of(unix_ms: u64) -> Seq {
     Seq::try_from(unix_ms.min(MAX_MS) << COUNTER_BITS).unwrap_or(Seq::MAX)
 }
 
 /// The time of a [`Seq`], Unix milliseconds.
 #[must_use]
-pub(super) fn time_of(seq: Seq) -> u64 {
+pub(crate) fn time_of(seq: Seq) -> u64 {
     u64::try_from(seq).unwrap_or(0) >> COUNTER_BITS
 }
 
 /// The decision id of a [`Seq`], with eight random bytes.
 #[must_use]
-pub(super) fn decision_id(seq: Seq, random: [u8; 8]) -> Uuid {
+pub(crate) fn decision_id(seq: Seq, random: [u8; 8]) -> Uuid {
     let counter = (u64::try_from(seq).unwrap_or(0) & 0xfff) as u16;
     let [high, low] = counter.to_be_bytes();
     let [a, b, c, d, e, f, g, h] = random;
@@ -57,7 +57,7 @@ pub(super) fn decision_id(seq: Seq, random: [u8; 8]) -> Uuid {
 
 /// The [`Seq`] in a decision id; `None` for a string that is not a UUIDv7.
 #[must_use]
-pub(super) fn seq_of(decision_id: &str) -> Option<Seq> {
+pub(crate) fn seq_of(decision_id: &str) -> Option<Seq> {
     let id = Uuid::try_parse(decision_id).ok().filter(|id| id.get_version_num() == 7)?;
     let (high, _) = id.as_u64_pair();
     Seq::try_from((high >> 16) << COUNTER_BITS | (high & 0xfff)).ok()

@@ -23,7 +23,10 @@ pub use approvals::{
 pub use book::{Backlog, Book, Held};
 pub use bundles::{BundleAct, BundleChange, BundleVersion, PinChange};
 pub use error::{OpenError, StoreError};
+#[cfg(test)]
+pub(crate) use id::decision_id;
 pub use id::{Seq, Sequence};
+pub(crate) use id::{first_of, seq_of, time_of};
 pub use live::Live;
 pub use log::{Head, Log, Logged, StoredCheckpoint};
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
@@ -245,6 +248,9 @@ pub trait Store: Approvals + Log + Send + Sync + std::fmt::Debug {
 
     /// Finds one decision by its id.
     fn decision(&self, decision_id: String) -> Pending<'_, Option<StoredDecision>>;
+
+    /// The decisions of these keys, in that order; those that are no more are left out.
+    fn decisions_of(&self, keys: Vec<Seq>) -> Pending<'_, Vec<StoredDecision>>;
 
     /// All that belongs to one tool-use loop or session: what shares ids with the decision that the id names, of the same
     /// principal. `None` when nothing is known of the id.

@@ -375,6 +375,13 @@ impl Store for SqliteStore {
         self.read(move |conn| read::decision(conn, &decision_id))
     }
 
+    fn decisions_of(&self, keys: Vec<Seq>) -> Pending<'_, Vec<StoredDecision>> {
+        self.read(move |conn| {
+            let found = keys.iter().map(|seq| trace::by_seq(conn, *seq));
+            Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        })
+    }
+
     fn events(&self, before: Option<u64>, limit: u32) -> Pending<'_, Vec<StoredEvent>> {
         self.read(move |conn| read::events(conn, before, limit))
     }

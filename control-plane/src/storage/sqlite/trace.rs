@@ -269,7 +269,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn by_seq(conn: &Connection, seq: Seq) -> Result<Option<StoredDecision>, StoreError> {
+pub(super) fn by_seq(conn: &Connection, seq: Seq) -> Result<Option<StoredDecision>, StoreError> {
     let mut statement =
         conn.prepare_cached(&format!("{} WHERE r.record IS NOT NULL AND d.seq = ?1", read::STORED))?;
     let mut rows = statement.query([seq])?;
