@@ -1,6 +1,7 @@
 //! Can it decide and record right now?
 
 use super::App;
+use crate::search::SearchHealth;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ pub struct Health {
     pub store: StoreHealth,
     /// The bundle.
     pub bundle: BundleHealth,
+    /// The search index. Calls do not need it.
+    pub search: SearchHealth,
 }
 
 /// The state of the store.
@@ -93,7 +96,8 @@ impl App {
         let error = self.probe().await;
         let store = StoreHealth { writable: error.is_none(), error };
         let bundle = self.bundle_health();
-        Health { ready: store.writable && bundle.loaded, store, bundle }
+        let search = self.search.health(&*self.store);
+        Health { ready: store.writable && bundle.loaded, store, bundle, search }
     }
 
     /// The state of the bundle.

@@ -39,6 +39,7 @@ pub use rollout::{Motive, RolloutError, Uploaded, restore_pin};
 pub use shadow::{ShadowCount, ShadowReport, ShadowRule, ShadowVerdict};
 
 use crate::bundle::ActiveBundle;
+use crate::search::Search;
 use crate::storage::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct App {
     pub settings: Settings,
     /// What approvals need besides the store.
     pub desk: Desk,
+    /// What finds decisions.
+    pub search: Arc<Search>,
     /// How exports of the log are doing.
     pub exports: crate::export::Board,
     probe: health::ProbeCache,
@@ -118,6 +121,7 @@ impl App {
             history,
             settings,
             desk: Desk::default(),
+            search: Arc::new(Search::new(None)),
             exports: crate::export::Board::default(),
             probe,
             parents: inspect::Parents::default(),

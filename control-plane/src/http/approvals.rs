@@ -1,7 +1,7 @@
 //! Approvals and grants on the admin API.
 
-use super::admin::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT};
 use super::auth::Admin;
+use super::decisions::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT};
 use super::json::{self, Json, Query};
 use super::problem::Problem;
 use super::time;

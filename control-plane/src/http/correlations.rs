@@ -1,7 +1,7 @@
 //! Tool-use loops and sessions as timelines: `GET /v1/correlations/{id}`.
 
-use super::admin::MAX_LIMIT;
 use super::auth::Admin;
+use super::decisions::MAX_LIMIT;
 use super::json::{Json, Query};
 use super::problem::Problem;
 use super::time;

@@ -7,6 +7,7 @@ mod auth;
 mod bundles;
 mod correlations;
 mod data;
+mod decisions;
 mod guard;
 mod health;
 mod json;
@@ -24,6 +25,7 @@ pub use approvals::{ApprovalView, ApprovalsPage, GrantList, GrantView};
 pub use audit::{ConsistencyView, ExportList, InclusionView, LogKeys};
 pub use bundles::{BundleList, FileView, UploadView, VersionDetail, VersionView};
 pub use correlations::{CorrelationView, StepKind, StepView, TotalsView};
+pub use decisions::{FacetValue, FacetView};
 pub use limits::LimitsPage;
 pub use listen::{Address, Listener, serve};
 pub use openapi::document as openapi_document;
@@ -70,7 +72,7 @@ pub fn agents_api(app: Arc<App>) -> Router {
 pub fn admin_api(app: Arc<App>) -> Router {
     let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
     Router::new()
-        .route("/v1/decisions", get(admin::decisions))
+        .route("/v1/decisions", get(decisions::decisions))
         .route("/v1/decisions/export", get(reports::export))
         .route("/v1/decisions/{id}", get(admin::decision))
         .route("/v1/decisions/{id}/explain", get(reports::explain))
@@ -79,6 +81,7 @@ pub fn admin_api(app: Arc<App>) -> Router {
         .route("/v1/events", get(admin::events))
         .merge(bundles::router())
         .merge(audit::router())
+        .route("/v1/audit/facets", get(decisions::facets))
         .route("/v1/limits", get(limits::limits))
         .route("/v1/approvals", get(approvals::list))
         .route("/v1/approvals/{id}", get(approvals::show))

@@ -91,6 +91,13 @@ pub struct DecisionsPage {
     pub next: Option<String>,
     /// `cursor` for following what comes after all this, with `order=asc` and `wait`.
     pub follow: String,
+    /// How many decisions there are on all pages together, those that were pruned included: when it was asked for, and the
+    /// search index is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// There may be fewer than `count`: some have values that the index does not keep apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub count_at_most: bool,
 }
 
 /// An event.
@@ -135,5 +142,7 @@ pub(super) fn page(
         decisions: page.decisions.into_iter().map(DecisionView::from).collect(),
         next,
         follow: Cursor { seq: follow, order: Order::Ascending }.encode(),
+        count: None,
+        count_at_most: false,
     }
 }

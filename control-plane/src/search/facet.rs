@@ -131,6 +131,9 @@ pub enum Key {
 }
 
 impl Key {
+    /// Every key.
+    pub const ALL: [Key; 4] = [Key::Session, Key::Correlation, Key::Call, Key::AwsRequest];
+
     /// Its name: that of the query's parameter.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

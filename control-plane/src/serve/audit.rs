@@ -1,4 +1,4 @@
-//! What runs beside the calls for the audit: publication, witnesses, exports, retention.
+//! What runs beside the calls for the audit: the search index, publication, witnesses, exports, retention.
 
 use crate::app::App;
 use crate::config::AuditConfig;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 /// Starts all of it. Each task runs until it is aborted.
 pub(super) fn spawn(app: &Arc<App>, config: &AuditConfig) -> Vec<JoinHandle<()>> {
-    let mut tasks = Vec::new();
+    let mut tasks = vec![tokio::spawn(Arc::clone(&app.search).follow(Arc::clone(&app.store)))];
     for witness in &config.witnesses {
         tasks.push(tokio::spawn(Cosigner::new(Arc::clone(app), witness.clone()).run()));
     }

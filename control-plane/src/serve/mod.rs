@@ -9,6 +9,7 @@ use crate::app::{App, Expiry, KeyRing, Reaper, chronicle, restore_pin};
 use crate::bundle::{self, ActiveBundle, WatchOptions};
 use crate::config::Config;
 use crate::http::{self, Address, Listener};
+use crate::search::Search;
 use crate::storage::{SqliteOptions, SqliteStore, Store};
 use crate::telemetry::Telemetry;
 use crate::tokens::{Kind, MasterKey, Tokens};
@@ -75,6 +76,7 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     store.subscribe(config.webhooks.iter().map(Webhook::subscription).collect());
     let mut app = App::load(store, active, keys, telemetry, config.settings).await?;
     app.desk.link.clone_from(&config.approvals_link);
+    app.search = Arc::new(Search::new(Some(config.data_dir.clone())));
     let app = Arc::new(app);
 
     let (stop, stopped) = watch::channel(false);

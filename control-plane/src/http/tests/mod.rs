@@ -13,11 +13,13 @@ mod keys;
 mod limits;
 mod reconciliations;
 mod reports;
+mod search;
 mod wire;
 
 use super::{admin_api, data_plane};
 use crate::app::{App, KeyRing, Settings, restore_pin};
 use crate::bundle::ActiveBundle;
+use crate::search::Search;
 use crate::storage::{OpenError, SqliteOptions, SqliteStore, Store};
 use crate::telemetry::Telemetry;
 use crate::tokens::{Kind, MasterKey, NewToken, Tokens};
@@ -83,7 +85,9 @@ pub(super) async fn plane_of(
     ]);
     let master = MasterKey::load_or_create(dir.path()).unwrap();
     let keys = KeyRing::load(Arc::clone(&store), tokens, master).await.unwrap();
-    let app = Arc::new(App::load(store, bundle, keys, Telemetry::new(), settings).await.unwrap());
+    let mut app = App::load(store, bundle, keys, Telemetry::new(), settings).await.unwrap();
+    app.search = Arc::new(Search::new(Some(dir.path().to_owned())));
+    let app = Arc::new(app);
     Plane {
         data: data_plane(Arc::clone(&app)),
         admin: admin_api(Arc::clone(&app)),
