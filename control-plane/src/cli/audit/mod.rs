@@ -1,10 +1,13 @@
 //! `portcullis audit`: what was decided, from the admin API.
 
 mod export;
+mod facets;
+mod filter;
 mod key;
 mod proof;
 mod reconcile;
 mod retention;
+mod search;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -13,9 +16,10 @@ mod trace;
 mod verify;
 
 use super::client::{Client, Server};
-use super::output::{Format, counted, printable, printable_json, table};
+use super::output::{Format, counted, printable, printable_json};
 use crate::http::{DecisionView, DecisionsPage};
 use anyhow::Context;
+use filter::Filter;
 use portcullis_audit::DecisionKind;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
@@ -26,7 +30,9 @@ pub enum Command {
     /// Follow decisions as they are made
     Tail(Tail),
     /// Find decisions, newest first
-    Search(Search),
+    Search(search::Search),
+    /// Tell which values occur, and how often
+    Facets(facets::Facets),
     /// Show one decision and what became of it
     Show(show::Show),
     /// Show a tool-use loop or session as a timeline
@@ -47,8 +53,18 @@ pub enum Command {
     Text(text::Text),
 }
 
+const TAIL_HELP: &str = "\
+The filters are those of `audit search`. A decision is shown when it is made; its outcome comes later, so a filter on outcomes,
+tools that an answer proposes, or AWS's request id finds what is there already and shows little that is new.
+
+Examples:
+  portcullis audit tail
+  portcullis audit tail --verdict deny --verdict throttle --tenant emea
+  portcullis audit tail --kind tool_call --tool '*transfer*' --output json";
+
 /// Arguments of `audit tail`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = TAIL_HELP)]
 pub struct Tail {
     #[command(flatten)]
     server: Server,
@@ -65,73 +81,13 @@ pub struct Tail {
     output: Format,
 }
 
-/// Arguments of `audit search`.
-#[derive(Debug, clap::Args)]
-pub struct Search {
-    #[command(flatten)]
-    server: Server,
-    #[command(flatten)]
-    filter: Filter,
-    /// Decided at or after: 2026-11-21T10:00:00Z, Unix milliseconds, or how long ago (15m, 2h, 7d)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Decided before: likewise
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// The decision of this id, as in `x-portcullis-decision-id`
-    #[arg(long, value_name = "ID", conflicts_with_all = ["since", "until"])]
-    id: Option<String>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: usize,
-    /// How to print; JSON is one decision per line
-    #[arg(long, value_enum, default_value_t)]
-    output: Format,
-}
-
-#[derive(Debug, clap::Args)]
-struct Filter {
-    /// call, tool_call or answer_text
-    #[arg(long)]
-    kind: Option<String>,
-    /// Principal, exact
-    #[arg(long)]
-    principal: Option<String>,
-    /// Model as called or its base model; exact, or a glob with `*` and `?`
-    #[arg(long)]
-    model: Option<String>,
-    /// allow, deny, throttle or pending_approval
-    #[arg(long)]
-    verdict: Option<String>,
-    /// Operation, such as Converse
-    #[arg(long)]
-    operation: Option<String>,
-    /// pending, completed, failed, aborted, blocked or unknown
-    #[arg(long)]
-    outcome: Option<String>,
-}
-
-impl Filter {
-    fn query(&self) -> Vec<(&'static str, String)> {
-        let Filter { kind, principal, model, verdict, operation, outcome } = self;
-        let pairs = [
-            ("kind", kind),
-            ("principal", principal),
-            ("model", model),
-            ("verdict", verdict),
-            ("operation", operation),
-            ("outcome", outcome),
-        ];
-        pairs.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
-    }
-}
-
 /// Runs a command of `audit`. Each says in its `--help` what its exit codes mean; 1 is an error everywhere.
 #[must_use]
 pub fn run(command: Command) -> ExitCode {
     let result = match command {
         Command::Tail(args) => tail(&args).map(|()| ExitCode::SUCCESS),
-        Command::Search(args) => search(&args).map(|()| ExitCode::SUCCESS),
+        Command::Search(args) => search::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Facets(args) => facets::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Show(args) => show::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Trace(args) => trace::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => verify::run(&args),
@@ -165,46 +121,6 @@ fn tail(args: &Tail) -> anyhow::Result<()> {
         query.extend([("order", "asc".to_owned()), ("wait", "20".to_owned()), ("cursor", page.follow)]);
         page = self::page(&client, &query)?;
     }
-}
-
-fn search(args: &Search) -> anyhow::Result<()> {
-    let client = args.server.client()?;
-    if let Some(id) = &args.id {
-        let decision: DecisionView =
-            client.get(&format!("/v1/decisions/{}", super::client::segment(id)?), &[])?;
-        writeln!(stdout(), "{}", printable_json(&serde_json::to_string_pretty(&decision)?))?;
-        return Ok(());
-    }
-    let mut found: Vec<DecisionView> = Vec::new();
-    let mut cursor = None;
-    while found.len() < args.limit {
-        let mut query = args.filter.query();
-        query.extend(args.since.clone().map(|time| ("since", time)));
-        query.extend(args.until.clone().map(|time| ("until", time)));
-        query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
-        query.push(("limit", (args.limit - found.len()).min(1_000).to_string()));
-        let page = page(&client, &query)?;
-        found.extend(page.decisions);
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    match args.output {
-        Format::Json => {
-            let mut out = stdout().lock();
-            for decision in &found {
-                writeln!(out, "{}", printable_json(&serde_json::to_string(decision)?))?;
-            }
-        }
-        Format::Table => {
-            table(&mut stdout().lock(), &HEADING, &found.iter().map(row).collect::<Vec<_>>())?;
-        }
-    }
-    if cursor.is_some() {
-        eprintln!("there are more; see --limit and --since");
-    }
-    Ok(())
 }
 
 fn page(client: &Client, query: &[(&str, String)]) -> anyhow::Result<DecisionsPage> {

@@ -52,3 +52,24 @@ fn decisions_of_every_kind_are_printed() {
     }
     compare("audit-show", &String::from_utf8(out).unwrap());
 }
+
+#[test]
+fn cells_are_quoted_and_run_nowhere() {
+    for (cells, expected) in [
+        (vec!["a", "b c", ""], "a,b c,\r\n"),
+        (vec!["a,b", "say \"no\"", "two\nlines"], "\"a,b\",\"say \"\"no\"\"\",\"two\nlines\"\r\n"),
+        (vec!["=1+1", "@x", "-"], "\"'=1+1\",\"'@x\",\"'-\"\r\n"),
+    ] {
+        let mut out = Vec::new();
+        search::csv(&mut out, &cells).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
+
+#[test]
+fn values_are_printed_with_their_numbers() {
+    let view: crate::http::FacetView = input("facets.json");
+    let mut out = Vec::new();
+    facets::print(&mut out, &view).unwrap();
+    compare("audit-facets", &String::from_utf8(out).unwrap());
+}
