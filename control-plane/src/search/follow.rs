@@ -142,7 +142,7 @@ impl Search {
                 self.anew(directory).await?
             }
         };
-        let mark = index.mark().clone();
+        let mark = index.reached().clone();
         if mark.cursor > 0 {
             let last = log.log_records(mark.cursor - 1, 1, usize::MAX).await?;
             let leaf = last.first().map(|last| last.entry.leaf());

@@ -95,7 +95,7 @@ impl Index {
     }
 
     /// The log that it is of, and its last record.
-    pub(super) fn mark(&self) -> &Mark {
+    pub(super) fn reached(&self) -> &Mark {
         &self.next
     }
 

@@ -400,7 +400,7 @@ fn searches_of_ten_million_decisions() {
                 let at = (crate::storage::time_of(*seq) - 1_700_000_000_000) * PER_SECOND / 1_000;
                 let stored =
                     (at..at + 8).map(decision).find(|(found, _)| found == seq).map(|(seq, record)| {
-                        let at = u64::from_str_radix(&record.call_id[17..25], 16).unwrap();
+                        let at = u64::from_str_radix(record.call_id.split('-').nth(1).unwrap(), 16).unwrap();
                         let outcome = outcome(at, &record);
                         StoredDecision { seq, record, outcome: Some(outcome) }
                     });

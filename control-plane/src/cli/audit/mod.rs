@@ -28,11 +28,11 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Follow decisions as they are made
-    Tail(Tail),
+    Tail(Box<Tail>),
     /// Find decisions, newest first
-    Search(search::Search),
+    Search(Box<search::Search>),
     /// Tell which values occur, and how often
-    Facets(facets::Facets),
+    Facets(Box<facets::Facets>),
     /// Show one decision and what became of it
     Show(show::Show),
     /// Show a tool-use loop or session as a timeline
