@@ -42,7 +42,7 @@ pub enum Command {
     /// Write records for other programs: JSON Lines, OCSF, Parquet, in-toto
     Export(export::Export),
     /// Find calls that AWS saw and the gate did not
-    Reconcile(reconcile::Reconcile),
+    Reconcile(Box<reconcile::Reconcile>),
     /// Show, rotate and export the key that signs the log
     Key(key::Key),
     /// Prove that a decision is in the log
