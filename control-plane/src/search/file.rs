@@ -8,9 +8,11 @@ use super::pack::{
 };
 use super::words::{NewWord, Words};
 use crate::storage::Seq;
+use portcullis_audit::OutcomeRecord;
 use portcullis_audit::log::Hash;
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,6 +27,7 @@ CREATE TABLE words (facet INTEGER, number INTEGER, text TEXT NOT NULL, PRIMARY K
 CREATE TABLE postings (row INTEGER PRIMARY KEY, docs INTEGER NOT NULL, bitmap BLOB NOT NULL) STRICT;
 CREATE TABLE keys (row INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 CREATE TABLE places (block INTEGER PRIMARY KEY, first INTEGER NOT NULL, places BLOB NOT NULL) STRICT;
+CREATE TABLE early (outcome TEXT NOT NULL) STRICT;
 ";
 
 /// Why the index cannot be read or written.
@@ -75,6 +78,7 @@ pub(super) struct Loaded {
     pub(super) mark: Mark,
     pub(super) words: Vec<NewWord>,
     pub(super) blocks: Vec<Block>,
+    pub(super) early: Vec<Box<OutcomeRecord>>,
 }
 
 impl File {
@@ -142,7 +146,13 @@ impl File {
     }
 
     /// Writes what is new: all of it or nothing. `before` is how far the file goes now.
-    pub(super) fn write(&self, delta: &Delta, before: u64, mark: &Mark) -> Result<(), FileError> {
+    pub(super) fn write(
+        &self,
+        delta: &Delta,
+        early: &VecDeque<Box<OutcomeRecord>>,
+        before: u64,
+        mark: &Mark,
+    ) -> Result<(), FileError> {
         let mut conn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let tx = conn.transaction()?;
         // Rows of chunks that the file knows nothing of need not be looked up.
@@ -151,6 +161,7 @@ impl File {
         write_postings(&tx, delta, known)?;
         write_keys(&tx, delta, known)?;
         write_places(&tx, &delta.places, before)?;
+        write_early(&tx, early)?;
         tx.execute(
             "INSERT INTO meta (one, origin, cursor, leaf) VALUES (1, ?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET origin = excluded.origin, cursor = excluded.cursor, leaf = excluded.leaf",
@@ -183,6 +194,12 @@ fn load(conn: &Connection) -> Result<Loaded, FileError> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         loaded.blocks.push(Block { number: row.get::<_, i64>(0)? as u64, first: row.get(1)? });
+    }
+    let mut statement = conn.prepare("SELECT outcome FROM early ORDER BY rowid")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let json: String = row.get(0)?;
+        loaded.early.push(serde_json::from_str(&json).map_err(|_| FileError::Broken("early"))?);
     }
     Ok(loaded)
 }
@@ -242,6 +259,15 @@ fn write_places(tx: &Transaction<'_>, new: &[(u64, Seq)], before: u64) -> Result
         let first = all.first().map_or(*first, |(_, first)| *first);
         all.extend(group);
         put.execute(params![block as i64, first, pack_places(block, &all)])?;
+    }
+    Ok(())
+}
+
+fn write_early(tx: &Transaction<'_>, early: &VecDeque<Box<OutcomeRecord>>) -> Result<(), FileError> {
+    tx.execute("DELETE FROM early", [])?;
+    let mut put = tx.prepare_cached("INSERT INTO early (outcome) VALUES (?1)")?;
+    for outcome in early {
+        put.execute([serde_json::to_string(outcome).map_err(|_| FileError::Broken("early"))?])?;
     }
     Ok(())
 }

@@ -10,7 +10,11 @@ use portcullis_audit::log::{Hash, RecordKind};
 use portcullis_audit::{DecisionRecord, OutcomeRecord, OutcomeState};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
+use std::collections::VecDeque;
 use std::path::Path;
+
+/// Outcomes that wait for their decision; of more, the oldest are given up: calls that were let out unaudited have none.
+const EARLY: usize = 4_096;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) struct Index {
     /// The newest decision.
     newest: Seq,
     states: Vec<(OutcomeState, u32)>,
+    /// Outcomes that came before their decision, the oldest first.
+    early: VecDeque<Box<OutcomeRecord>>,
     /// Records that could not be read, since the start.
     pub(super) unread: u64,
 }
@@ -76,6 +82,7 @@ impl Index {
             mark: loaded.mark,
             newest: 0,
             states: Vec::new(),
+            early: loaded.early.into(),
             unread: 0,
         };
         // The states have numbers before anything else has.
@@ -141,6 +148,11 @@ impl Index {
             ..stored
         };
         self.delta.put_state(at, stored.state(), &self.states);
+        while let Some(found) = self.early.iter().position(|outcome| outcome.call_id == record.call_id) {
+            if let Some(outcome) = self.early.remove(found) {
+                self.add(at, &outcome);
+            }
+        }
         Ok(())
     }
 
@@ -150,13 +162,25 @@ impl Index {
             Some(at) => Some(at),
             None => self.index_of_call(&outcome.call_id)?,
         };
-        // None: its decision was pruned, or it has none: a call that was let out unaudited.
-        let Some(at) = at else { return Ok(()) };
+        match at {
+            Some(at) => self.add(at, outcome),
+            None => {
+                // Its decision comes later, or was pruned, or never was: a call that was let out unaudited.
+                self.early.push_back(Box::new(outcome.clone()));
+                if self.early.len() > EARLY {
+                    self.early.pop_front();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An outcome of the decision there.
+    fn add(&mut self, at: u64, outcome: &OutcomeRecord) {
         of_outcome(outcome, &mut Put { words: &mut self.words, delta: &mut self.delta, at });
         if outcome.state != OutcomeState::Pending {
             self.delta.put_state(at, outcome.state, &self.states);
         }
-        Ok(())
     }
 
     /// Where the decision of that key is.
@@ -223,7 +247,7 @@ impl Index {
 
     /// Writes to the file what it lacks. What was written stays in memory until [`Index::flushed`].
     pub(super) fn flush(&self) -> Result<(), FileError> {
-        self.file.write(&self.delta, self.mark.cursor, &self.next)
+        self.file.write(&self.delta, &self.early, self.mark.cursor, &self.next)
     }
 
     /// Forgets what the file has now.

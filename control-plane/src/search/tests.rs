@@ -23,6 +23,8 @@ enum Step {
     Decision { skip: u64, content: u32 },
     /// An outcome of an earlier decision; what it says follows from the number.
     Outcome { of: usize, content: u32 },
+    /// An outcome of the decision that comes next.
+    Early { content: u32 },
     /// A decision's record is pruned.
     Prune { of: usize },
     /// What is in memory is written.
@@ -38,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (skip, any::<u32>()).prop_map(|(skip, content)| Step::Decision { skip, content }),
         8 => (any::<usize>(), any::<u32>()).prop_map(|(of, content)| Step::Outcome { of, content }),
+        1 => any::<u32>().prop_map(|content| Step::Early { content }),
         1 => any::<usize>().prop_map(|of| Step::Prune { of }),
         2 => Just(Step::Flush),
         1 => Just(Step::Restart),
@@ -179,6 +182,7 @@ struct World {
     log: Vec<(u64, Parsed)>,
     stored: BTreeMap<Seq, StoredDecision>,
     order: Vec<Seq>,
+    early: HashMap<String, OutcomeRecord>,
     pruned: bool,
     next: u64,
 }
@@ -194,7 +198,8 @@ impl World {
                 let seq = first_of(at / 3 + 1) + i64::try_from(at % 3).unwrap();
                 let record = record(*content, seq, &format!("c{at}"));
                 self.log.push((self.next, Parsed::Decision(seq, Box::new(record.clone()))));
-                self.stored.insert(seq, StoredDecision { seq, record, outcome: None });
+                self.stored
+                    .insert(seq, StoredDecision { seq, outcome: self.early.remove(&record.call_id), record });
                 self.order.push(seq);
                 self.next += 1;
             }
@@ -219,6 +224,22 @@ impl World {
                 }
                 self.log.push((self.next, Parsed::Outcome(Box::new(outcome.clone()))));
                 stored.outcome = Some(outcome);
+                self.next += 1;
+            }
+            Step::Early { content } => {
+                let call_id = format!("c{}", self.order.len());
+                let outcome = OutcomeRecord {
+                    decision_id: None,
+                    ..outcome(
+                        *content,
+                        &DecisionRecord { call_id: call_id.clone(), ..DecisionRecord::default() },
+                    )
+                };
+                if outcome.state == OutcomeState::Unknown || self.early.contains_key(&call_id) {
+                    return;
+                }
+                self.log.push((self.next, Parsed::Outcome(Box::new(outcome.clone()))));
+                self.early.insert(call_id, outcome);
                 self.next += 1;
             }
             Step::Prune { of } => {

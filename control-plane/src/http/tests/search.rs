@@ -61,9 +61,6 @@ async fn every_filter_finds_what_it_says_with_an_index() {
     let task = tokio::spawn(Arc::clone(&plane.app.search).follow(Arc::clone(&plane.app.store)));
     fill(&plane).await;
     compare(&plane).await;
-    if plane.app.store.head().borrow().note.is_empty() {
-        return println!("the store has no log to index yet");
-    }
     let health = plane.get("/readyz").await.json()["search"].clone();
     println!("{health}");
     assert_eq!(health["state"], "ready", "{health}");

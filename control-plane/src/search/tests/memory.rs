@@ -54,6 +54,10 @@ impl Log for MemoryLog {
         Vec::new()
     }
 
+    fn rotate_log_key(&self, _: [u8; 32], _: String) -> Pending<'_, VerifyingKey> {
+        none()
+    }
+
     fn head(&self) -> watch::Receiver<Arc<Head>> {
         self.head.subscribe()
     }
