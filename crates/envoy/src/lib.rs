@@ -14,12 +14,15 @@ mod render;
 pub use config::{Config, ConfigError};
 pub use render::render;
 
-/// How many bytes of one body Envoy holds for the gate (32 MiB): above the largest body that the gate may accept, so that
+/// How many bytes of one body Envoy holds for the gate at least (32 MiB): above the largest body that the gate may accept, so that
 /// the gate, and not Envoy with an answer that no SDK understands, refuses what is too large.
 pub const BUFFER_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The largest `max_body_bytes` and `max_held_answer_bytes`: leaves Envoy room for the slice in flight.
 pub const MAX_BODY_LIMIT_BYTES: u64 = 31 * 1024 * 1024;
+
+/// The room that Envoy needs beyond what the gate may hold: for the slice in flight, and for last words.
+pub const BUFFER_MARGIN_BYTES: u64 = BUFFER_LIMIT_BYTES - MAX_BODY_LIMIT_BYTES;
 
 /// How many bytes of answers Envoy takes from a connection at a time (512 KiB). Envoy adds a slice to what it holds before the gate
 /// sees it, and gives up the answer itself if that is more than [`BUFFER_LIMIT_BYTES`]; so what the gate may hold, and a slice, must

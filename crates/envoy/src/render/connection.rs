@@ -1,8 +1,9 @@
 //! The HTTP connection manager that every gated listener has: what must not touch a request, limits, Envoy's own errors.
 
+use super::listeners::buffer_limit;
 use super::yaml::{block, quoted};
+use crate::SELF_TEST_PATH;
 use crate::config::Config;
-use crate::{BUFFER_LIMIT_BYTES, SELF_TEST_PATH};
 
 /// The filters of a gated listener. `virtual_hosts` and `http_filters` are complete list items.
 pub(super) fn manager(config: &Config, name: &str, virtual_hosts: &str, http_filters: &str) -> String {
@@ -42,7 +43,7 @@ pub(super) fn manager(config: &Config, name: &str, virtual_hosts: &str, http_fil
     http2_protocol_options:
       max_concurrent_streams: 128
       # Envoy buffers no more of an HTTP/2 body than the stream's window, and a body is held until it is decided.
-      initial_stream_window_size: {BUFFER_LIMIT_BYTES}
+      initial_stream_window_size: {limit}
       initial_connection_window_size: {connection_window}
 {local_replies}{access_log}    route_config:
       name: {name}
@@ -57,7 +58,8 @@ pub(super) fn manager(config: &Config, name: &str, virtual_hosts: &str, http_fil
         "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
         suppress_envoy_headers: true
 "#,
-        connection_window = 2 * BUFFER_LIMIT_BYTES,
+        limit = buffer_limit(config),
+        connection_window = buffer_limit(config).saturating_mul(2),
         local_replies = block(4, LOCAL_REPLIES) + "\n",
         access_log = config.access_log.as_deref().map(access_log).unwrap_or_default(),
         virtual_hosts = block(6, virtual_hosts),

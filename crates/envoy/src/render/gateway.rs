@@ -3,7 +3,7 @@
 
 use super::connection::{manager, refusal, self_test_route};
 use super::filter::{self, Entrance};
-use super::listeners::{BUFFERS, dns_filter, transport_socket};
+use super::listeners::{buffers, dns_filter, transport_socket};
 use super::yaml::{block, quoted, socket_address};
 use crate::config::{Config, Gateway};
 use crate::hosts::{self, Service};
@@ -27,12 +27,13 @@ pub(super) fn render(config: &Config, gateway: &Gateway) -> Vec<String> {
         }
         _ => String::new(),
     };
+    let buffers = buffers(config);
     let public = format!(
         r#"# Entrance `gateway`: AWS_ENDPOINT_URL_BEDROCK_RUNTIME={scheme}://…; callers are verified, calls decided and signed anew.
 - name: gateway
   address:
     {address}
-{BUFFERS}
+{buffers}
   filter_chains: &gateway
   - {chain}{tls}
 "#,
@@ -45,7 +46,7 @@ pub(super) fn render(config: &Config, gateway: &Gateway) -> Vec<String> {
         r#"# The same filter chain, reached from inside: the self-test.
 - name: gateway_self
   internal_listener: {{}}
-{BUFFERS}
+{buffers}
   filter_chains: *gateway
 "#
     );

@@ -5,9 +5,18 @@ use super::filter::{self, Entrance};
 use super::yaml::{block, quoted, socket_address};
 use super::{clusters, gateway};
 use crate::config::{Config, Socket, Target};
+use crate::{BUFFER_LIMIT_BYTES, BUFFER_MARGIN_BYTES};
 
-/// Envoy refuses a body above this with an answer of its own, so it is above what the gate takes (32 MiB).
-pub(super) const BUFFERS: &str = "  per_connection_buffer_limit_bytes: 33554432";
+/// Envoy refuses a body above this with an answer of its own, so it is above what the gate takes (32 MiB). What the gate keeps of a
+/// stream goes back to Envoy in one piece: of more than this Envoy would cut the stream.
+pub(super) fn buffer_limit(config: &Config) -> u64 {
+    BUFFER_LIMIT_BYTES.max(config.filter.max_held_bytes.saturating_add(BUFFER_MARGIN_BYTES))
+}
+
+/// The same as a line of a listener.
+pub(super) fn buffers(config: &Config) -> String {
+    format!("  per_connection_buffer_limit_bytes: {}", buffer_limit(config))
+}
 
 /// How every listener that ends TLS looks at it first.
 const TLS_INSPECTOR: &str = r#"  - name: envoy.filters.listener.tls_inspector
@@ -24,7 +33,7 @@ pub(super) fn render(config: &Config) -> Vec<String> {
         all.push(egress(config, socket));
     }
     if let Some(socket) = config.transparent {
-        all.push(transparent(socket));
+        all.push(transparent(config, socket));
     }
     if let Some(endpoint) = &config.gateway {
         all.extend(gateway::render(config, endpoint));
@@ -48,7 +57,7 @@ fn intercept(config: &Config) -> String {
 # same filter chain.
 - name: intercept
   internal_listener: {{}}
-{BUFFERS}
+{buffers}
   listener_filters:
   # Takes the client's address over from `egress`.
   - name: envoy.filters.listener.original_dst
@@ -64,6 +73,7 @@ fn intercept(config: &Config) -> String {
     {transport}
     {manager}
 "#,
+        buffers = buffers(config),
         names = names(config),
         transport = block(4, &transport_socket(config.tls_dir.as_deref().unwrap_or_default(), &certificates))
             .trim_start(),
@@ -258,18 +268,19 @@ fn egress(config: &Config, socket: Socket) -> String {
     )
 }
 
-fn transparent(socket: Socket) -> String {
+fn transparent(config: &Config, socket: Socket) -> String {
     format!(
         r#"# Entrance `transparent`: TLS as applications send it to port 443, led here by DNS, routes or iptables.
 - name: transparent
   address:
     {address}
-{BUFFERS}
+{buffers}
   listener_filters:
 {TLS_INSPECTOR}
   filter_chains: *intercepted
 "#,
         address = socket_address(&socket.address.to_string(), socket.port),
+        buffers = buffers(config),
     )
 }
 

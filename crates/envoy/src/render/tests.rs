@@ -75,22 +75,30 @@ fn every_listener_that_leads_to_bedrock_has_the_gate_first() {
 }
 
 /// Otherwise Envoy gives up an answer that the gate could hold, or would have refused in its own words, whenever enough of it
-/// arrives at once.
+/// arrives at once, and cuts a stream when the gate lets go of what it kept.
 #[test]
 fn what_the_gate_may_hold_of_an_answer_and_what_is_read_at_once_fit_into_envoys_buffer() {
-    // Eight slices of 16 KiB: how far Envoy may read beyond a connection's limit.
-    const BEYOND: u64 = 8 * 16 * 1024;
-    let limits = "limits: {max_held_answer_bytes: 32505856}";
-    let most = EVERYTHING.replace("failure_mode: open", &format!("failure_mode: open, {limits}"));
-    let bootstrap: Value = serde_yaml_ng::from_str(&render(&Config::parse(&most).unwrap())).unwrap();
-    let limit = |item: &Value| item["per_connection_buffer_limit_bytes"].as_u64().unwrap();
-    let slice = limit(named(&bootstrap["static_resources"]["clusters"], "bedrock"));
-    for listener in ["intercept", "transparent", "gateway", "gateway_self"] {
-        let holds = limit(named(&bootstrap["static_resources"]["listeners"], listener));
-        let streams = &manager(&bootstrap, listener)["http2_protocol_options"]["initial_stream_window_size"];
-        println!("{listener}: {holds}, an HTTP/2 stream {streams:?}; a slice {slice}");
-        assert!(32_505_856 + slice + BEYOND <= holds, "{listener}");
-        assert_eq!(streams.as_u64(), Some(holds), "{listener}");
+    // Eight slices of 16 KiB, how far Envoy may read beyond a connection's limit; and last words.
+    const BEYOND: u64 = 8 * 16 * 1024 + 64 * 1024;
+    for (limits, most, expected) in [
+        ("", 26_214_400, 33_554_432),
+        ("max_held_answer_bytes: 32505856", 32_505_856, 33_554_432),
+        ("max_held_bytes: 134217728", 134_217_728, 135_266_304),
+    ] {
+        let limits = format!("failure_mode: open, limits: {{{limits}}}");
+        let text = render(&Config::parse(&EVERYTHING.replace("failure_mode: open", &limits)).unwrap());
+        let bootstrap: Value = serde_yaml_ng::from_str(&text).unwrap();
+        let limit = |item: &Value| item["per_connection_buffer_limit_bytes"].as_u64().unwrap();
+        let slice = limit(named(&bootstrap["static_resources"]["clusters"], "bedrock"));
+        for listener in ["intercept", "transparent", "gateway", "gateway_self"] {
+            let holds = limit(named(&bootstrap["static_resources"]["listeners"], listener));
+            assert_eq!(holds, expected, "{listener}");
+            assert!(most + slice + BEYOND <= holds, "{listener}: {most}, {slice} at once, {holds}");
+            let http2 = &manager(&bootstrap, listener)["http2_protocol_options"];
+            assert_eq!(http2["initial_stream_window_size"].as_u64(), Some(holds), "{listener}");
+            let connection = http2["initial_connection_window_size"].as_u64().unwrap();
+            assert!((2 * holds..1 << 31).contains(&connection), "{listener}: {connection}");
+        }
     }
 }
 
