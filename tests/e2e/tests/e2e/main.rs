@@ -10,6 +10,7 @@ mod answers;
 mod answers_hold;
 mod application;
 mod approvals;
+mod audit;
 mod bad_body;
 mod bad_head;
 mod budget;
