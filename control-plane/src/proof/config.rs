@@ -1,7 +1,7 @@
 //! Their part of the configuration.
 
 use crate::config::{ConfigError, duration_ms};
-use portcullis_audit::log::VerifyingKey as CosignatureKey;
+use portcullis_audit::log::WitnessKey;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub struct Witness {
     /// What stands before `/add-checkpoint`.
     pub url: String,
     /// Its public key.
-    pub key: CosignatureKey,
+    pub key: WitnessKey,
     /// How often it is asked.
     pub every: Duration,
     /// Certificates to trust, PEM.
