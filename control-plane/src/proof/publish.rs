@@ -126,10 +126,8 @@ async fn not_newer(place: &Place, head: &Head) -> Result<(), PublishError> {
     let Some(found) = found else {
         return Err(PublishError::Place("what is published there as `checkpoint` is none".to_owned()));
     };
-    let own = Checkpoint::parse(
-        head.note.split("\n\n").next().map(|text| format!("{text}\n")).unwrap_or_default().as_str(),
-    );
-    let other_log = own.is_ok_and(|own| own.origin != found.origin);
+    let own = SignedNote::parse(&head.note).ok().and_then(|note| Checkpoint::parse(&note.text).ok());
+    let other_log = own.is_some_and(|own| own.origin != found.origin);
     if other_log || found.size > head.size || (found.size == head.size && found.root != head.root) {
         return Err(PublishError::Newer { published: found.size, origin: found.origin, size: head.size });
     }
