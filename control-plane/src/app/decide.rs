@@ -59,12 +59,12 @@ impl App {
         let call_id = question.call_id.clone();
         let held = question.held.is_some().then_some(question.wait_ms);
         let asked = Asked::Call(Box::new(question));
-        let Answered { decision_id, verdict, wants } = match held {
+        let Answered { decision_id, leaf, verdict, wants } = match held {
             Some(wait_ms) => self.decide_held(asked, wait_ms).await?,
             None => self.decide_first(asked, true).await?,
         };
         let inspect = if verdict == Verdict::Allow { wants.inspect } else { Inspect::default() };
-        Ok(DecisionAnswer { call_id, decision_id, verdict, wants_text: wants.text, inspect })
+        Ok(DecisionAnswer { call_id, decision_id, leaf, verdict, wants_text: wants.text, inspect })
     }
 
     async fn decide_once(&self, asked: Asked, patience: Patience) -> Result<Turn, Fault> {
@@ -104,7 +104,12 @@ impl App {
             let (commit, again) = match settled {
                 Settled::Recorded { commit, again } => (commit, again),
                 Settled::Unrecorded(verdict) => {
-                    return Ok(Turn::Answer(Answered { decision_id: String::new(), verdict, wants }));
+                    return Ok(Turn::Answer(Answered {
+                        decision_id: String::new(),
+                        leaf: None,
+                        verdict,
+                        wants,
+                    }));
                 }
                 Settled::Waits { approval_id, hold } => {
                     return Ok(Turn::Wait { approval_id, hold, wants });
@@ -232,6 +237,8 @@ pub(super) enum Asked {
 pub(super) struct Answered {
     /// Id of the record; empty where there is none.
     pub(super) decision_id: String,
+    /// Its place in the log.
+    pub(super) leaf: Option<u64>,
     pub(super) verdict: Verdict,
     pub(super) wants: Wants,
 }

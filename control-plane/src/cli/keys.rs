@@ -4,7 +4,7 @@ use super::client::{Client, Server, segment};
 use super::output::{Format, table};
 use crate::app::{ExistingPair, KeyRing, KeySummary, NewKey, SecretKey};
 use crate::config::DEFAULT_DATA_DIR;
-use crate::storage::{SqliteOptions, SqliteStore};
+use crate::storage::SqliteStore;
 use crate::tokens::{MasterKey, Tokens};
 use serde::Deserialize;
 use std::io::{Write, stdout};
@@ -164,7 +164,7 @@ impl Place {
         }
         let fallback = std::env::var_os("PORTCULLIS_DATA_DIR").map(PathBuf::from);
         let directory = self.data_dir.clone().or(fallback).unwrap_or_else(|| DEFAULT_DATA_DIR.into());
-        let store = Arc::new(SqliteStore::open(SqliteOptions::new(&directory))?);
+        let store = Arc::new(SqliteStore::open(super::store::options(&directory))?);
         let master = match (std::env::var("PORTCULLIS_MASTER_KEY"), &self.master_key_file) {
             (Ok(key), _) if !key.is_empty() => MasterKey::parse(&key, "PORTCULLIS_MASTER_KEY")?,
             (_, Some(file)) => {

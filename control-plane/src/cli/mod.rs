@@ -10,6 +10,7 @@ mod limits;
 pub mod output;
 pub mod policy;
 pub mod serve;
+mod store;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ pub use raw::{RawConfig, Secrets};
 use crate::app::Settings;
 use crate::bundle::{BundleKey, Trust};
 use crate::http::Address;
+use crate::storage::LogKey;
 use crate::tokens::{Kind, sha256};
 use crate::webhooks::{Webhook, WebhookError};
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub struct Config {
     pub tokens: Vec<(Kind, String, [u8; 32])>,
     /// The master key, in base64, and where it came from; `None`: the file in the data directory.
     pub master_key: Option<(String, String)>,
+    /// Where the key is that signs the log.
+    pub log_key: LogKey,
     /// Where people answer approvals; `{id}` stands for the approval's id.
     pub approvals_link: Option<String>,
     /// Who is told of approvals.
@@ -160,6 +163,7 @@ impl Config {
             settings,
             tokens,
             master_key,
+            log_key: raw.log_key_file.map_or(LogKey::Directory, LogKey::File),
             approvals_link: raw.approvals_link,
             webhooks,
             audit: AuditConfig::check(raw.audit.unwrap_or_default(), &|name| {

@@ -83,6 +83,10 @@ pub struct RawConfig {
     #[arg(long, value_name = "FILE", env = "PORTCULLIS_MASTER_KEY_FILE")]
     pub master_key_file: Option<PathBuf>,
 
+    /// The key that signs the log: 32 bytes in base64 [default: log.key in the data directory, made with the store]
+    #[arg(long, value_name = "FILE", env = "PORTCULLIS_LOG_KEY_FILE")]
+    pub log_key_file: Option<PathBuf>,
+
     /// Where people answer approvals, shown to who makes the call; `{id}` stands for the approval's id
     #[arg(long, value_name = "URL", env = "PORTCULLIS_APPROVALS_LINK")]
     pub approvals_link: Option<String>,
@@ -183,6 +187,7 @@ impl RawConfig {
             data_token_sha256: self.data_token_sha256.or(other.data_token_sha256),
             admin_token_sha256: self.admin_token_sha256.or(other.admin_token_sha256),
             master_key_file: self.master_key_file.or(other.master_key_file),
+            log_key_file: self.log_key_file.or(other.log_key_file),
             approvals_link: self.approvals_link.or(other.approvals_link),
             webhooks: self.webhooks.or(other.webhooks),
             audit: self.audit.or(other.audit),

@@ -29,6 +29,7 @@ use utoipa::{Modify, OpenApi};
         super::audit::log::checkpoint,
         super::audit::log::checkpoints,
         super::audit::log::keys,
+        super::audit::log::rotate,
         super::audit::log::inclusion,
         super::audit::log::consistency,
         super::audit::tiles::tile,

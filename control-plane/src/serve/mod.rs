@@ -41,7 +41,12 @@ struct Ports {
 /// # Errors
 /// What cannot be opened, bound or read; nothing was served then.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(&config.data_dir))?);
+    let options = SqliteOptions {
+        origin: config.audit.origin.clone(),
+        log_key: config.log_key.clone(),
+        ..SqliteOptions::new(&config.data_dir)
+    };
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options)?);
     let admin = Builder::new_multi_thread().worker_threads(2).thread_name("admin").enable_all().build()?;
     let result = admin.block_on(serve(config, Arc::clone(&store)));
     // Tasks hold the application; when the runtime is gone, this is the last handle to the store, and dropping it writes

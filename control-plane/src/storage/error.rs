@@ -91,7 +91,7 @@ pub enum OpenError {
     #[error(
         "the store in `{path}` was put back to an earlier state: its log has {found} records, and a checkpoint of \
          {signed} was signed (file `checkpoint`); restore the newer state, or, if it is gone, go on under a new name, which \
-         leaves a record: `portcullis audit recover`"
+         leaves a record: `portcullis audit key recover`"
     )]
     RolledBack {
         /// The data directory.
@@ -105,7 +105,7 @@ pub enum OpenError {
     #[error(
         "the log in `{path}` is not the one whose checkpoint of {size} records (of `{origin}`) is in the file `checkpoint` \
          there; restore the store that belongs to it, or go on under a new name, which leaves a record: \
-         `portcullis audit recover`"
+         `portcullis audit key recover`"
     )]
     Forked {
         /// The data directory.

@@ -12,6 +12,9 @@ pub struct DecisionAnswer {
     pub call_id: String,
     /// Id of the committed record; empty only for [`Verdict::NeedText`] and [`Verdict::Hold`].
     pub decision_id: String,
+    /// Where that record is in the log of the control plane, from 0: a proof of it can be asked for by this or by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaf: Option<u64>,
     /// What to do.
     #[serde(flatten)]
     pub verdict: Verdict,

@@ -16,7 +16,7 @@ impl App {
 
 /// The recorded verdict, on the wire.
 pub(super) fn answer(committed: Committed, wants: Wants) -> Result<Answered, Fault> {
-    let Committed { decision_id, verdict: recorded, .. } = committed;
+    let Committed { decision_id, verdict: recorded, leaf, .. } = committed;
     let message = recorded.message;
     let verdict = match recorded.kind {
         VerdictKind::Allow => Verdict::Allow,
@@ -29,5 +29,5 @@ pub(super) fn answer(committed: Committed, wants: Wants) -> Result<Answered, Fau
             Verdict::PendingApproval { message, approval_id: recorded.approval_id.ok_or(missing)? }
         }
     };
-    Ok(Answered { decision_id, verdict, wants })
+    Ok(Answered { decision_id, leaf: Some(leaf), verdict, wants })
 }

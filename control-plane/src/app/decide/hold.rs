@@ -26,7 +26,7 @@ impl App {
             Turn::Wait { approval_id, hold, wants } => {
                 let until = self.desk.holds.until(&call_id, hold);
                 let verdict = Verdict::Hold { approval_id, seconds: seconds_until(until) };
-                Ok(Answered { decision_id: String::new(), verdict, wants })
+                Ok(Answered { decision_id: String::new(), leaf: None, verdict, wants })
             }
         }
     }

@@ -113,6 +113,29 @@ pub(in crate::http) async fn keys(State(app): State<Arc<App>>, _: Admin) -> Json
     Json(LogKeys { origin, keys: keys.iter().map(ToString::to_string).collect() })
 }
 
+/// The new key.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RotatedKey {
+    /// Verifier key of signed-note.
+    pub key: String,
+}
+
+/// Makes a new key, which signs the log from now on. The checkpoint that covers the record of it is signed by both keys.
+#[utoipa::path(
+    post, path = "/v1/audit/keys/rotate", tag = "audit", security(("admin" = [])),
+    responses((status = 200, description = "The public key", body = RotatedKey))
+)]
+pub(in crate::http) async fn rotate(
+    State(app): State<Arc<App>>,
+    Admin(caller): Admin,
+) -> Result<Json<RotatedKey>, Problem> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_randomness", error.to_string()))?;
+    let key = app.store.rotate_log_key(seed, caller.name.to_string()).await?;
+    Ok(Json(RotatedKey { key: key.to_string() }))
+}
+
 /// Which record is to be proved.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

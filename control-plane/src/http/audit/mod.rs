@@ -6,7 +6,7 @@ pub(super) mod reconciliations;
 pub(super) mod tiles;
 
 pub use exports::ExportList;
-pub use log::{ConsistencyView, InclusionView, LogKeys};
+pub use log::{ConsistencyView, InclusionView, LogKeys, RotatedKey};
 
 use crate::app::App;
 use axum::Router;
@@ -19,6 +19,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/v1/audit/checkpoint", get(log::checkpoint))
         .route("/v1/audit/checkpoints", get(log::checkpoints))
         .route("/v1/audit/keys", get(log::keys))
+        .route("/v1/audit/keys/rotate", post(log::rotate))
         .route("/v1/audit/proof/inclusion", get(log::inclusion))
         .route("/v1/audit/proof/consistency", get(log::consistency))
         .route("/v1/audit/exports", get(exports::exports))
