@@ -1,6 +1,7 @@
 //! What is measured. Handles are made once; on the path of a call a measurement is an atomic operation or two.
 
 use crate::export::ExportView;
+use crate::retention::LastPass;
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use portcullis_audit::{DecisionKind, OutcomeState};
@@ -268,6 +269,17 @@ impl Telemetry {
         }
     }
 
+    /// How retention is doing, at the time of a scrape.
+    pub fn retention(&self, pruned: u64, last: Option<&LastPass>) {
+        counter(&*self.recorder, "portcullis_audit_pruned_records_total", &[]).absolute(pruned);
+        let Some(last) = last else { return };
+        self.gauge("portcullis_audit_retention_pass_timestamp_seconds", whole(last.at_ms) / 1_000.0);
+        self.gauge("portcullis_audit_retention_failing", if last.error.is_some() { 1.0 } else { 0.0 });
+        self.gauge("portcullis_audit_retention_held_records", whole(last.held.values().sum()));
+        let waiting = last.waiting.values().max().copied().unwrap_or(0);
+        self.gauge("portcullis_audit_retention_waiting_records", whole(waiting));
+    }
+
     /// The text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> String {
@@ -364,6 +376,13 @@ fn describe(recorder: &dyn Recorder) {
         (
             "portcullis_audit_export_lag_seconds",
             "Age of the oldest record that an export has read and not delivered.",
+        ),
+        ("portcullis_audit_retention_pass_timestamp_seconds", "When retention looked for old records last."),
+        ("portcullis_audit_retention_failing", "1 when the last pass of retention ended early."),
+        ("portcullis_audit_retention_held_records", "Old records that the last pass left because of a hold."),
+        (
+            "portcullis_audit_retention_waiting_records",
+            "Records that are too old and stay until a required export has taken them.",
         ),
         ("portcullis_audit_export_failing", "1 while every attempt of an export fails."),
         (

@@ -68,6 +68,8 @@ pub struct App {
     pub search: Arc<Search>,
     /// How exports of the log are doing.
     pub exports: crate::export::Board,
+    /// How retention is doing.
+    pub retention: Arc<crate::retention::Board>,
     probe: health::ProbeCache,
     parents: inspect::Parents,
     /// Held while somebody changes bundles over the API.
@@ -123,6 +125,7 @@ impl App {
             desk: Desk::default(),
             search: Arc::new(Search::new(None)),
             exports: crate::export::Board::default(),
+            retention: Arc::default(),
             probe,
             parents: inspect::Parents::default(),
             rollout: tokio::sync::Mutex::default(),

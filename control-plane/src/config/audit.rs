@@ -3,7 +3,7 @@
 use crate::export::{Export, RawExport};
 use crate::proof::{Publish, RawPublish, RawWitness, Witness};
 use crate::redaction::RawRedaction;
-use crate::retention::RawRetention;
+use crate::retention::{RawRetention, Retention};
 use crate::sinks::RawSinks;
 use serde::Deserialize;
 
@@ -38,6 +38,8 @@ pub struct AuditConfig {
     pub publish: Option<Publish>,
     /// Who gets records.
     pub exports: Vec<Export>,
+    /// How long records stay.
+    pub retention: Retention,
 }
 
 impl AuditConfig {
@@ -60,6 +62,7 @@ impl AuditConfig {
         }
         Ok(AuditConfig {
             exports,
+            retention: Retention::check(&raw.retention.unwrap_or_default())?,
             origin: raw.origin,
             witnesses: raw.witnesses.into_iter().map(Witness::check).collect::<Result<_, _>>()?,
             publish: raw.publish.map(Publish::check).transpose()?,

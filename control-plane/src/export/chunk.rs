@@ -1,6 +1,7 @@
 //! A stretch of the log on its way out.
 
 use super::config::Export;
+use super::formats::jsonl;
 use crate::storage::{Head, Logged};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -121,10 +122,13 @@ pub struct ManifestFile {
     pub records: u64,
 }
 
-/// A record as a line of JSON Lines, without the line end: canonical, without `record` where it was pruned or is not wanted.
+/// A record as a line of JSON Lines, without the line end; without `record` where it is not wanted.
 pub(super) fn line(logged: &Logged, whole: bool) -> String {
-    let entry = logged.entry.to_json();
-    let record = logged.record.as_deref().filter(|_| whole);
-    let record = record.map(|record| format!(",\"record\":{record}")).unwrap_or_default();
-    format!("{{\"entry\":{entry},\"index\":{}{record}}}", logged.index)
+    let mut line = String::new();
+    match whole {
+        true => jsonl::line(logged, &mut line),
+        false => jsonl::line(&Logged { record: None, ..logged.clone() }, &mut line),
+    }
+    line.pop();
+    line
 }

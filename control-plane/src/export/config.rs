@@ -1,5 +1,6 @@
 //! Continuous export as it is configured: `audit.exports`.
 
+use super::formats::ExportFormat;
 use crate::config::{ConfigError, duration_ms};
 use crate::object::LockMode;
 use crate::webhooks::{check_url, one_of};
@@ -34,7 +35,7 @@ pub struct RawExport {
     pub options_env: BTreeMap<String, String>,
     /// How objects are locked.
     pub object_lock: Option<RawLock>,
-    /// Of files: `jsonl` (default), `ocsf`, `parquet`, `in-toto`.
+    /// Of files: `jsonl` (default), `ocsf`, `parquet`.
     pub format: Option<String>,
     /// Of files: `zstd` (default), `gzip`, `none`.
     pub compression: Option<String>,
@@ -119,38 +120,9 @@ pub struct Files {
     /// Against whom objects are locked, and for how many days.
     pub lock: Option<(LockMode, u64)>,
     /// What files hold.
-    pub format: Format,
+    pub format: ExportFormat,
     /// How they are packed.
     pub compression: Compression,
-}
-
-/// What files hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Entries and records as lines of JSON: what can be verified.
-    Jsonl,
-    /// OCSF events as lines of JSON.
-    Ocsf,
-    /// Parquet.
-    Parquet,
-    /// in-toto statements in DSSE envelopes as lines of JSON.
-    InToto,
-}
-
-impl Format {
-    /// Every format, for tests and messages.
-    pub const ALL: [Format; 4] = [Format::Jsonl, Format::Ocsf, Format::Parquet, Format::InToto];
-
-    /// Its name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Format::Jsonl => "jsonl",
-            Format::Ocsf => "ocsf",
-            Format::Parquet => "parquet",
-            Format::InToto => "in-toto",
-        }
-    }
 }
 
 /// How files are packed.
@@ -321,13 +293,16 @@ fn of_files(raw: RawExport, to: String, variable: &dyn Fn(&str) -> Option<String
         }
     }
     let format = raw.format.as_deref().unwrap_or("jsonl");
-    let format = Format::ALL.into_iter().find(|known| known.as_str() == format).ok_or_else(|| {
-        let known = Format::ALL.map(Format::as_str).join(", ");
+    let format = ExportFormat::ALL.into_iter().find(|known| known.as_str() == format).ok_or_else(|| {
+        let known = ExportFormat::ALL.map(ExportFormat::as_str).join(", ");
         format!("format `{format}` is not known; use one of {known}")
     })?;
+    if format == ExportFormat::InToto {
+        return Err("statements are made for single records: `portcullis audit export --format in-toto`".to_owned());
+    }
     let compression = match raw.compression.as_deref() {
-        None if format == Format::Parquet => Compression::None,
-        Some("zstd" | "gzip") if format == Format::Parquet => {
+        None if format == ExportFormat::Parquet => Compression::None,
+        Some("zstd" | "gzip") if format == ExportFormat::Parquet => {
             return Err("`compression` is not for parquet, which compresses by itself".to_owned());
         }
         None | Some("zstd") => Compression::Zstd,

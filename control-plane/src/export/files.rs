@@ -1,8 +1,11 @@
 //! Chunks as files: `records-FIRST-LAST.jsonl.zst`, and `manifest-FIRST-LAST.json` once they are there.
 
 use super::chunk::{Chunk, ManifestFile, line, wanted};
-use super::config::{Compression, Export, Files, Format};
+use super::config::{Compression, Export, Files};
 use super::follow::{Deliver, Delivered, Refusal};
+use super::formats::ExportFormat;
+use super::formats::ocsf;
+use super::formats::parquet::{ParquetWriteError, ParquetWriter};
 use super::target::Target;
 use crate::clock;
 use crate::object::Lock;
@@ -123,12 +126,7 @@ async fn claim(target: &Target, origin: &str) -> Result<(), Refusal> {
 }
 
 fn file_name(chunk: &Chunk, files: &Files) -> String {
-    let format = match files.format {
-        Format::Jsonl => "jsonl",
-        Format::Ocsf => "ocsf.jsonl",
-        Format::Parquet => "parquet",
-        Format::InToto => "intoto.jsonl",
-    };
+    let format = files.format.extension();
     let packed = match files.compression {
         Compression::None => "",
         Compression::Gzip => ".gz",
@@ -144,14 +142,33 @@ struct Encoded {
 
 fn encode(chunk: &Chunk, kinds: &[RecordKind], files: &Files) -> Result<Encoded, Refusal> {
     let broken = |error: std::io::Error| Refusal::from(format!("cannot pack a chunk: {error}"));
-    if files.format != Format::Jsonl {
-        return Err(Refusal::from(format!("the format `{}` is not built yet", files.format.as_str())));
-    }
-    let mut plain = Vec::new();
-    for record in &chunk.records {
-        // Of other kinds the entries stay, so that the chunk can be verified.
-        writeln!(plain, "{}", line(record, wanted(kinds, record))).map_err(broken)?;
-    }
+    let (plain, records) = match files.format {
+        ExportFormat::Jsonl => {
+            let mut lines = String::new();
+            for record in &chunk.records {
+                // Of other kinds the entries stay, so that the chunk can be verified.
+                lines.push_str(&line(record, wanted(kinds, record)));
+                lines.push('\n');
+            }
+            (lines.into_bytes(), chunk.records.len() as u64)
+        }
+        ExportFormat::Ocsf => {
+            let mut lines = String::new();
+            let written = ocsf::lines(&chunk.origin, &chunk.records, |record| wanted(kinds, record), &mut lines);
+            (lines.into_bytes(), written.map_err(|error| Refusal::from(error.to_string()))?)
+        }
+        ExportFormat::Parquet => {
+            let wrong = |error: ParquetWriteError| Refusal::from(error.to_string());
+            let mut file = ParquetWriter::new(Vec::new(), &chunk.origin).map_err(wrong)?;
+            let mut rows = 0;
+            for record in chunk.of_kinds(kinds) {
+                file.push(record).map_err(wrong)?;
+                rows += 1;
+            }
+            (file.finish().map_err(wrong)?, rows)
+        }
+        ExportFormat::InToto => return Err(Refusal::from("statements are not for continuous export".to_owned())),
+    };
     let bytes = match files.compression {
         Compression::None => plain,
         Compression::Gzip => {
@@ -160,5 +177,5 @@ fn encode(chunk: &Chunk, kinds: &[RecordKind], files: &Files) -> Result<Encoded,
         }
         Compression::Zstd => zstd::encode_all(&plain[..], 3).map_err(broken)?,
     };
-    Ok(Encoded { bytes, records: chunk.records.len() as u64 })
+    Ok(Encoded { bytes, records })
 }

@@ -26,6 +26,7 @@ mod webhook;
 pub use board::{Board, ExportState, ExportView};
 pub use chunk::{Chunk, Manifest, ManifestFile};
 pub use config::{
-    Compression, Destination, Export, Files, Flush, Format, Otlp, RawExport, RawLock, Receiver,
+    Compression, Destination, Export, Files, Flush, Otlp, RawExport, RawLock, Receiver,
 };
+pub(crate) use follow::cursor_names;
 pub use follow::{Deliver, Delivered, Follower, Refusal};

@@ -44,6 +44,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.telemetry.gauge("portcullis_bundle_pinned", flag(bundle.pinned));
     app.telemetry.gauge("portcullis_bundle_waiting", flag(waiting));
     app.telemetry.gauge("portcullis_bundle_error", flag(!bundle.errors.is_empty()));
+    let (_, last, pruned) = app.retention.view();
+    app.telemetry.retention(pruned, last.as_ref());
     app.telemetry.exports(&app.exports.views(app.store.head().borrow().size));
     if let Some(bundle) = app.bundle.current() {
         app.telemetry.limits(app.limits.fullest(&bundle, crate::clock::unix_ms()));

@@ -22,7 +22,9 @@ mod time;
 mod view;
 
 pub use approvals::{ApprovalView, ApprovalsPage, GrantList, GrantView};
-pub use audit::{ConsistencyView, ExportList, InclusionView, LogKeys, RotatedKey};
+pub use audit::{
+    ConsistencyView, ExportList, HoldList, HoldView, InclusionView, LogKeys, NewHold, RetentionView, RotatedKey,
+};
 pub use bundles::{BundleList, FileView, UploadView, VersionDetail, VersionView};
 pub use correlations::{CorrelationView, StepKind, StepView, TotalsView};
 pub use decisions::{FacetValue, FacetView};

@@ -1,5 +1,6 @@
 //! One pass over what is too old.
 
+use super::board::Board;
 use super::config::Retention;
 use super::hold::{InForce, Subject};
 use crate::app::App;
@@ -10,7 +11,7 @@ use portcullis_audit::log::RecordKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -30,7 +31,7 @@ const LINKS: u32 = 1_000;
 #[derive(Debug)]
 pub struct Keeper {
     store: Arc<dyn Store>,
-    last: Arc<Mutex<Option<LastPass>>>,
+    board: Arc<Board>,
     rules: Retention,
     /// Exports that must have a record before it is pruned.
     exports: Vec<String>,
@@ -78,7 +79,8 @@ impl Keeper {
     /// For that application; `exports` are those that must have a record before it is pruned.
     #[must_use]
     pub fn new(app: &App, rules: Retention, exports: Vec<String>) -> Self {
-        Keeper { store: Arc::clone(&app.store), last: Arc::clone(&app.last_pass), rules, exports }
+        app.retention.rules(rules.clone());
+        Keeper { store: Arc::clone(&app.store), board: Arc::clone(&app.retention), rules, exports }
     }
 
     /// Prunes every hour, and soon after a hold was placed meanwhile. Never ends.
@@ -108,7 +110,7 @@ impl Keeper {
         let result = self.prune(now_ms, &mut pass).await;
         pass.error = result.err().map(|error| error.to_string());
         pass.took_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(pass.clone());
+        self.board.passed(pass.clone());
         pass
     }
 

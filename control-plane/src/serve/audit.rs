@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::config::AuditConfig;
 use crate::export::Follower;
 use crate::proof::{Cosigner, Publisher};
+use crate::retention::Keeper;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -20,6 +21,12 @@ pub(super) fn spawn(app: &Arc<App>, config: &AuditConfig) -> Vec<JoinHandle<()>>
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         tasks.push(tokio::spawn(Follower::of(app, export.clone(), environment.collect()).run()));
+    }
+    let required = config.exports.iter().filter(|export| export.required);
+    let required = required.map(|export| export.name.clone()).collect();
+    let keeper = Keeper::new(app, config.retention.clone(), required);
+    if !config.retention.keep.is_empty() {
+        tasks.push(tokio::spawn(keeper.run()));
     }
     tasks
 }

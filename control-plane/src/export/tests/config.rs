@@ -1,7 +1,8 @@
 //! What is taken as an export, and what is refused with a hint.
 
 use super::*;
-use crate::export::{Compression, Destination, Format};
+use crate::export::formats::ExportFormat as Format;
+use crate::export::{Compression, Destination};
 use std::time::Duration;
 
 fn check(yaml: &str) -> Result<Export, String> {
@@ -25,6 +26,7 @@ fn nonsense_is_refused_with_a_hint() {
         ("{name: a, to_env: NONE}", "`NONE` is not set"),
         ("{name: a, to: /x, colour: red}", "colour"),
         ("{name: a, to: /x, format: csv}", "jsonl, ocsf, parquet, in-toto"),
+        ("{name: a, to: /x, format: in-toto}", "single records"),
         ("{name: a, to: /x, compression: bz2}", "zstd, gzip or none"),
         ("{name: a, to: /x, format: parquet, compression: gzip}", "by itself"),
         ("{name: a, to: /x, flush_records: 0}", "flush_records"),

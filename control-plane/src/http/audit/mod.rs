@@ -1,12 +1,16 @@
 //! `/v1/audit/…`: the log, its proofs, its keys, exports and holds.
 
 pub(super) mod exports;
+pub(super) mod holds;
 pub(super) mod log;
 pub(super) mod reconciliations;
+pub(super) mod retention;
 pub(super) mod tiles;
 
 pub use exports::ExportList;
+pub use holds::{HoldList, HoldView, NewHold};
 pub use log::{ConsistencyView, InclusionView, LogKeys, RotatedKey};
+pub use retention::RetentionView;
 
 use crate::app::App;
 use axum::Router;
@@ -24,6 +28,9 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/v1/audit/proof/consistency", get(log::consistency))
         .route("/v1/audit/exports", get(exports::exports))
         .route("/v1/audit/reconciliations", post(reconciliations::record))
+        .route("/v1/audit/holds", get(holds::list).post(holds::place))
+        .route("/v1/audit/holds/{name}/release", post(holds::release))
+        .route("/v1/audit/retention", get(retention::retention))
         .route("/v1/audit/log/checkpoint", get(log::checkpoint))
         .route("/v1/audit/log/tile/{*path}", get(tiles::tile))
 }
