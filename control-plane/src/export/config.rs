@@ -298,7 +298,9 @@ fn of_files(raw: RawExport, to: String, variable: &dyn Fn(&str) -> Option<String
         format!("format `{format}` is not known; use one of {known}")
     })?;
     if format == ExportFormat::InToto {
-        return Err("statements are made for single records: `portcullis audit export --format in-toto`".to_owned());
+        return Err(
+            "statements are made for single records: `portcullis audit export --format in-toto`".to_owned()
+        );
     }
     let compression = match raw.compression.as_deref() {
         None if format == ExportFormat::Parquet => Compression::None,

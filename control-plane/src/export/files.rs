@@ -154,7 +154,8 @@ fn encode(chunk: &Chunk, kinds: &[RecordKind], files: &Files) -> Result<Encoded,
         }
         ExportFormat::Ocsf => {
             let mut lines = String::new();
-            let written = ocsf::lines(&chunk.origin, &chunk.records, |record| wanted(kinds, record), &mut lines);
+            let written =
+                ocsf::lines(&chunk.origin, &chunk.records, |record| wanted(kinds, record), &mut lines);
             (lines.into_bytes(), written.map_err(|error| Refusal::from(error.to_string()))?)
         }
         ExportFormat::Parquet => {
@@ -167,7 +168,9 @@ fn encode(chunk: &Chunk, kinds: &[RecordKind], files: &Files) -> Result<Encoded,
             }
             (file.finish().map_err(wrong)?, rows)
         }
-        ExportFormat::InToto => return Err(Refusal::from("statements are not for continuous export".to_owned())),
+        ExportFormat::InToto => {
+            return Err(Refusal::from("statements are not for continuous export".to_owned()));
+        }
     };
     let bytes = match files.compression {
         Compression::None => plain,

@@ -20,13 +20,11 @@ mod post;
 pub mod schema;
 pub mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod webhook;
 
 pub use board::{Board, ExportState, ExportView};
 pub use chunk::{Chunk, Manifest, ManifestFile};
-pub use config::{
-    Compression, Destination, Export, Files, Flush, Otlp, RawExport, RawLock, Receiver,
-};
+pub use config::{Compression, Destination, Export, Files, Flush, Otlp, RawExport, RawLock, Receiver};
 pub(crate) use follow::cursor_names;
 pub use follow::{Deliver, Delivered, Follower, Refusal};

@@ -55,7 +55,9 @@ fn time(text: &str) -> Result<Option<u64>, String> {
         return Ok(None);
     }
     let hint = || {
-        format!("`{text}` is no time that records can stay; write days or years, {LEAST_DAYS}d at least, such as 400d or 7y, or forever")
+        format!(
+            "`{text}` is no time that records can stay; write days or years, {LEAST_DAYS}d at least, such as 400d or 7y, or forever"
+        )
     };
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| hint())?;

@@ -86,7 +86,8 @@ impl HoldScope {
                     && model.is_none_or(|wanted| models.iter().any(|model| like(wanted, model)))
             }
             Subject::Event(texts) => {
-                let has = |wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| texts.contains(wanted));
+                let has =
+                    |wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| texts.contains(wanted));
                 has(&self.principal)
                     && has(&self.tenant)
                     && has(&self.correlation)
@@ -100,12 +101,7 @@ impl HoldScope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     /// A call, a tool call or the text of an answer, or what became of it.
-    Call {
-        principal: Option<String>,
-        tenant: Option<String>,
-        correlations: Vec<String>,
-        models: Vec<String>,
-    },
+    Call { principal: Option<String>, tenant: Option<String>, correlations: Vec<String>, models: Vec<String> },
     /// An event: every text in it.
     Event(Vec<String>),
     /// The record that would say so is gone.
@@ -124,14 +120,14 @@ impl Subject {
             return Some(Subject::Event(texts));
         }
         let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let mut models: Vec<String> =
-            ["/model/id", "/model/base"].into_iter().filter_map(text).collect();
+        let mut models: Vec<String> = ["/model/id", "/model/base"].into_iter().filter_map(text).collect();
         let others = record.get("other_models").and_then(Value::as_array).into_iter().flatten();
         for other in others {
             let names = ["id", "base"].into_iter().filter_map(|name| other.get(name)?.as_str());
             models.extend(names.map(str::to_owned));
         }
-        let correlations = ["/correlation_id", "/decision_id", "/parent"].into_iter().filter_map(text).collect();
+        let correlations =
+            ["/correlation_id", "/decision_id", "/parent"].into_iter().filter_map(text).collect();
         Some(Subject::Call {
             principal: text("/principal/name"),
             tenant: text("/principal/tenant"),
@@ -220,7 +216,8 @@ mod tests {
             "model": {"id": "eu.anthropic.claude-x", "base": "anthropic.claude-x"}, "other_models": [{"id": "cohere.rerank"}],
         });
         let tool = json!({"decision_id": "d2", "parent": "d1", "principal": {"name": "alice"}});
-        let event = json!({"event_id": "e", "actor": "root", "detail": {"what": "key_created", "names": ["alice"]}});
+        let event =
+            json!({"event_id": "e", "actor": "root", "detail": {"what": "key_created", "names": ["alice"]}});
         let cases = [
             (json!({"principal": "alice"}), [true, true, true]),
             (json!({"principal": "bob"}), [false, false, false]),

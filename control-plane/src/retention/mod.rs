@@ -9,6 +9,8 @@ mod board;
 mod config;
 mod hold;
 mod pass;
+#[cfg(test)]
+mod tests;
 
 pub use board::Board;
 pub use config::{RawRetention, Retention};

@@ -79,8 +79,18 @@ impl Keeper {
     /// For that application; `exports` are those that must have a record before it is pruned.
     #[must_use]
     pub fn new(app: &App, rules: Retention, exports: Vec<String>) -> Self {
-        app.retention.rules(rules.clone());
-        Keeper { store: Arc::clone(&app.store), board: Arc::clone(&app.retention), rules, exports }
+        Keeper::on(Arc::clone(&app.store), Arc::clone(&app.retention), rules, exports)
+    }
+
+    /// For that store.
+    pub(super) fn on(
+        store: Arc<dyn Store>,
+        board: Arc<Board>,
+        rules: Retention,
+        exports: Vec<String>,
+    ) -> Self {
+        board.rules(rules.clone());
+        Keeper { store, board, rules, exports }
     }
 
     /// Prunes every hour, and soon after a hold was placed meanwhile. Never ends.
@@ -90,12 +100,15 @@ impl Keeper {
             let wait = if pass.error.is_some() { AGAIN } else { EVERY };
             match &pass.error {
                 Some(error) => tracing::warn!(error, "retention could not prune everything; will try again"),
-                None if pass.pruned > 0 => tracing::info!(pruned = pass.pruned, "retention has pruned records"),
+                None if pass.pruned > 0 => {
+                    tracing::info!(pruned = pass.pruned, "retention has pruned records")
+                }
                 None => {}
             }
             for (export, records) in &pass.waiting {
                 tracing::warn!(
-                    export, records,
+                    export,
+                    records,
                     "records that are too old stay until this export has taken them; see GET /v1/audit/exports"
                 );
             }
@@ -230,11 +243,8 @@ impl Keeper {
             };
             batch.to = last.index + 1;
             for logged in &page {
-                let subject = if holds.asks_content(logged) {
-                    self.subject(logged).await?
-                } else {
-                    Subject::Unknown
-                };
+                let subject =
+                    if holds.asks_content(logged) { self.subject(logged).await? } else { Subject::Unknown };
                 match holds.holding(logged, &subject) {
                     Some(hold) => *batch.held.entry(hold.to_owned()).or_default() += 1,
                     None => batch.records.push(Prune::from(logged)),

@@ -9,6 +9,7 @@ mod book;
 mod bundles;
 mod error;
 mod id;
+mod keeping;
 mod live;
 mod log;
 mod query;
@@ -27,6 +28,7 @@ pub use error::{OpenError, StoreError};
 pub(crate) use id::decision_id;
 pub use id::{Seq, Sequence};
 pub(crate) use id::{first_of, seq_of, time_of};
+pub use keeping::{Holds, Keeping, LinkKey, Prune, Release, Released, StoredHold};
 pub use live::Live;
 pub use log::{Head, Log, Logged, StoredCheckpoint};
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
@@ -213,7 +215,7 @@ pub struct StoredKeys {
 /// # Errors
 /// All methods: [`StoreError::Overloaded`] when too much is queued, [`StoreError::Unavailable`] when the medium does
 /// not take or give the data (full, locked, broken); both pass by themselves, and neither is an allowed call.
-pub trait Store: Approvals + Log + Send + Sync + std::fmt::Debug {
+pub trait Store: Approvals + Keeping + Log + Send + Sync + std::fmt::Debug {
     /// Records a decision. The store gives it its id and time. The same question asked again (same `call_id`, same
     /// content) gives the recorded verdict.
     ///

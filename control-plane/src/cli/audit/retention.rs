@@ -114,7 +114,19 @@ pub(super) fn run(args: &Retention) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Status { server } => status(server, args.output)?,
         Command::Hold { command: Hold::Add(add) } => {
-            let Add { server, name, reason, principal, tenant, correlation, model, since, until, first, last } = &**add;
+            let Add {
+                server,
+                name,
+                reason,
+                principal,
+                tenant,
+                correlation,
+                model,
+                since,
+                until,
+                first,
+                last,
+            } = &**add;
             let wish = NewHold {
                 name: name.clone(),
                 reason: reason.clone(),
@@ -195,7 +207,8 @@ fn holds(holds: &[HoldView], output: Format) -> anyhow::Result<()> {
 
 fn scope(scope: &HoldScope) -> String {
     let HoldScope { principal, tenant, correlation, model, since_ms, until_ms, first, last } = scope;
-    let texts = [("principal", principal), ("tenant", tenant), ("correlation", correlation), ("model", model)];
+    let texts =
+        [("principal", principal), ("tenant", tenant), ("correlation", correlation), ("model", model)];
     let mut parts: Vec<String> =
         texts.iter().filter_map(|(name, text)| Some(format!("{name}={}", text.as_ref()?))).collect();
     parts.extend(since_ms.map(|ms| format!("since={}", show_time(ms))));

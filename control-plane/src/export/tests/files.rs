@@ -14,21 +14,22 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-fn sink(export: &Export) -> Box<FileSink> {
+fn sink(export: &Export) -> Box<dyn Deliver> {
     let Destination::Files(files) = export.to.clone() else { panic!() };
     Box::new(FileSink::new(Arc::new(export.clone()), files, Vec::new()))
 }
 
 /// Runs an export until everything is there.
-async fn run(log: &Arc<MemoryLog>, yaml: &str) {
-    let (board, export, size) = (Board::default(), export(yaml), log.all().len() as u64);
+pub(crate) async fn run<L: Log + Send + Sync + ?Sized + 'static>(log: &Arc<L>, yaml: &str) {
+    let (board, export, size) = (Board::default(), export(yaml), log.head().borrow().size);
     let task = tokio::spawn(follower(log, &board, &export, sink(&export)).run());
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while board.views(size)[0].cursor != Some(size) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while board.views(size)[0].cursor.is_none_or(|cursor| cursor < size) {
         assert!(std::time::Instant::now() < deadline, "{:?}", board.views(size));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     task.abort();
+    let _ = task.await;
 }
 
 fn lines(path: &Path) -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! Followers against a log in memory and receivers that fail, hang and come back.
 
 mod config;
-mod files;
+pub(crate) mod files;
 mod follow;
 pub(crate) mod memory;
 mod post;
@@ -18,12 +18,12 @@ fn export(yaml: &str) -> Export {
     Export::check(raw, &|name| Some(format!("value-of-{name}-0123456789"))).unwrap()
 }
 
-fn follower(
-    log: &Arc<MemoryLog>,
+fn follower<L: crate::storage::Log + Send + Sync + ?Sized>(
+    log: &Arc<L>,
     board: &Board,
     export: &Export,
     sink: Box<dyn Deliver>,
-) -> Follower<MemoryLog> {
+) -> Follower<L> {
     let export = Arc::new(export.clone());
     let standing = board.add(Arc::clone(&export));
     Follower::new(Arc::clone(log), export, sink, standing).hasty()

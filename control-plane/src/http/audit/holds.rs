@@ -151,7 +151,9 @@ pub(in crate::http) async fn place(
         return Err(invalid("`name` must have 1 to 100 letters, digits, `-`, `_` and `.`"));
     }
     if reason.trim().is_empty() || reason.chars().count() > LONGEST {
-        return Err(invalid(format!("`reason` is needed, {LONGEST} characters at most: it says why records stay")));
+        return Err(invalid(format!(
+            "`reason` is needed, {LONGEST} characters at most: it says why records stay"
+        )));
     }
     let now_ms = clock::unix_ms();
     let time = |text: Option<String>| text.map(|text| parse_time(&text, now_ms)).transpose().map_err(invalid);
@@ -164,7 +166,9 @@ pub(in crate::http) async fn place(
     let event = Event { kind: EventKind::Admin, actor: actor.clone(), detail };
     let hold = StoredHold { name: name.clone(), scope: text, reason, actor, at_ms: 0, released: None };
     if !app.store.place_hold(hold, event).await? {
-        let detail = format!("the name `{name}` was used before; a name stands for one hold for ever, so choose another");
+        let detail = format!(
+            "the name `{name}` was used before; a name stands for one hold for ever, so choose another"
+        );
         return Err(Problem::new(StatusCode::CONFLICT, "hold_exists", detail));
     }
     Ok((StatusCode::CREATED, Json(find(&app, &name).await?)).into_response())

@@ -8,6 +8,7 @@ mod data;
 mod fields;
 mod guard;
 mod history;
+mod holds;
 mod inspections;
 mod keys;
 mod limits;

@@ -2,10 +2,12 @@
 
 mod clock;
 mod guard;
+mod keeping;
 mod keys;
 mod migrate;
 mod open;
 mod pack;
+mod prune;
 mod read;
 mod rotate;
 mod tree;

@@ -62,8 +62,10 @@ pub(super) fn release(
         Some(true) => return Ok(Release::Before),
         Some(false) => {}
     }
-    tx.prepare_cached("UPDATE holds SET released_at = ?2, released_by = ?3, released_why = ?4 WHERE name = ?1")?
-        .execute(params![name, signed(tx.at()), actor, why])?;
+    tx.prepare_cached(
+        "UPDATE holds SET released_at = ?2, released_by = ?3, released_why = ?4 WHERE name = ?1",
+    )?
+    .execute(params![name, signed(tx.at()), actor, why])?;
     // What it held is looked at again.
     tx.prepare_cached("DELETE FROM cursors WHERE substr(follower, 1, 10) = 'retention/'")?.execute([])?;
     put_event(tx, event)?;
@@ -170,7 +172,8 @@ pub(super) fn prune_links(
     after: Option<&LinkKey>,
     limit: u32,
 ) -> Result<Option<LinkKey>, Failed> {
-    let none = LinkKey { kind: String::new(), id: String::new(), principal: String::new(), seq: 0, quoted: 0 };
+    let none =
+        LinkKey { kind: String::new(), id: String::new(), principal: String::new(), seq: 0, quoted: 0 };
     let from = after.unwrap_or(&none);
     let mut statement = tx.prepare_cached(
         "SELECT l.kind, l.id, l.principal, l.seq, l.quoted, d.principal IS '' FROM links l LEFT JOIN decisions d ON d.seq = l.seq

@@ -81,7 +81,7 @@ pub(super) fn records(
     Ok(found)
 }
 
-fn logged(index: u64, row: &Row<'_>) -> Result<Result<Logged, String>, StoreError> {
+pub(super) fn logged(index: u64, row: &Row<'_>) -> Result<Result<Logged, String>, StoreError> {
     let (kind, at): (u8, i64) = (row.get(1)?, row.get(2)?);
     let (leaf, dict): (Hash, i64) = (row.get(3)?, row.get(4)?);
     let (record, entry) = (row.get_ref(5)?, row.get_ref(6)?);
