@@ -147,7 +147,7 @@ async fn what_is_too_old_goes_what_is_held_stays_and_every_proof_holds() {
             RecordKind::Decision => principal(before) == "alice",
             RecordKind::Outcome => {
                 let call: u64 = before.entry.id.trim_start_matches("call-").parse().unwrap();
-                call % 3 == 0
+                call.is_multiple_of(3)
             }
             _ => true,
         };

@@ -115,6 +115,8 @@ impl SqliteOptions {
         // The checkpoint thread does it, so that no caller waits for it.
         conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
         conn.pragma_update(None, "cache_size", -32_768)?;
+        // What is freed inside pages that are written anyway is overwritten: pruned records leave nothing behind.
+        conn.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
         if let Some(pages) = self.max_pages {
             conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }

@@ -127,10 +127,10 @@ pub(super) fn prune(tx: &Tx<'_>, records: &[Prune], version: i64) -> Result<Opti
     if now != version {
         return Ok(None);
     }
-    // What SQLite frees it leaves in the file, unless it is told to overwrite it.
-    tx.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+    // Pages that become free as a whole are overwritten, too: those of long records.
+    tx.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     let pruned = prune_all(tx, records);
-    tx.pragma_update_and_check(None, "secure_delete", false, |_| Ok(()))?;
+    tx.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
     pruned.map(Some)
 }
 
