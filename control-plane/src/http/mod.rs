@@ -23,7 +23,8 @@ mod view;
 
 pub use approvals::{ApprovalView, ApprovalsPage, GrantList, GrantView};
 pub use audit::{
-    ConsistencyView, ExportList, HoldList, HoldView, InclusionView, LogKeys, NewHold, RetentionView, RotatedKey,
+    ConsistencyView, ExportList, HoldList, HoldView, InclusionView, LogKeys, NewHold, RetentionView,
+    RotatedKey,
 };
 pub use bundles::{BundleList, FileView, UploadView, VersionDetail, VersionView};
 pub use correlations::{CorrelationView, StepKind, StepView, TotalsView};
