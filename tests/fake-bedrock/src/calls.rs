@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// One call, written down before it was answered, whatever the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
+    /// When it arrived, Unix milliseconds.
+    #[serde(default)]
+    pub at_ms: u64,
     /// As AWS models it; `Unknown` when nothing matched.
     pub operation: String,
     /// HTTP method.

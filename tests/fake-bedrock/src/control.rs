@@ -1,6 +1,7 @@
-//! The control API: `GET /calls`, `DELETE /calls`, `GET /ca.pem`, `GET /healthz`.
+//! The control API: `GET /calls`, `DELETE /calls`, `GET /cloudtrail`, `GET /ca.pem`, `GET /healthz`.
 
 use crate::calls::CallLog;
+use crate::cloudtrail;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -16,12 +17,15 @@ pub(crate) fn answer<B>(request: &Request<B>, calls: &CallLog, ca_pem: &str) -> 
             calls.clear();
             reply(StatusCode::NO_CONTENT, "application/json", "")
         }
+        (&Method::GET, "/cloudtrail") => {
+            reply(StatusCode::OK, "application/json", cloudtrail::document(&calls.all()).to_string())
+        }
         (&Method::GET, "/ca.pem") => reply(StatusCode::OK, "application/x-pem-file", ca_pem.to_owned()),
         (&Method::GET, "/healthz") => reply(StatusCode::OK, "text/plain", "ok\n"),
         _ => reply(
             StatusCode::NOT_FOUND,
             "text/plain",
-            "not found: try GET /calls, DELETE /calls, GET /ca.pem or GET /healthz\n",
+            "not found: try GET /calls, DELETE /calls, GET /cloudtrail, GET /ca.pem or GET /healthz\n",
         ),
     }
 }

@@ -115,7 +115,9 @@ fn describe(head: &http::request::Parts, host: &str, path: &str, found: &Match) 
         let value = if hidden { "***".into() } else { String::from_utf8_lossy(value.as_bytes()) };
         (name.as_str().to_owned(), value.into_owned())
     };
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     CallRecord {
+        at_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
         operation: found.operation.clone(),
         method: head.method.to_string(),
         path: path.to_owned(),

@@ -16,6 +16,7 @@
 mod answer;
 mod auth;
 mod calls;
+mod cloudtrail;
 mod config;
 mod control;
 mod directives;

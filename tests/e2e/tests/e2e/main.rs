@@ -26,6 +26,7 @@ mod kill;
 mod protocols;
 mod providers;
 mod raw;
+mod reconcile;
 mod sandbox;
 mod streams;
 mod usage;
