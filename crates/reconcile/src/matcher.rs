@@ -332,6 +332,7 @@ impl Matcher {
                         && ours.region == head.region
                         && ours.is_operation(&head.operation)
                         && same_caller(ours, call)
+                        && fits(ours, call)
                 });
                 let refused_before = refused.map(|ours| Arc::clone(&ours.decision_id));
                 self.report.bypassed.push(Bypassed { call: told(call), refused_before });

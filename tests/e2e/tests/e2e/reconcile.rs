@@ -105,3 +105,97 @@ fn of_calls_through_the_gate_and_two_around_it_reconcile_names_the_two() -> Resu
     );
     Ok(())
 }
+
+/// Makes a bucket in a moto, and puts a trail into it in many small files, packed and not, with a digest beside them.
+const BUCKET: &str = "
+import gzip, os
+s3 = boto3.client('s3', endpoint_url=os.environ['AWS_ENDPOINT'])
+s3.create_bucket(Bucket='trail')
+records = json.load(open(os.environ['TRAIL']))['Records']
+day = 'AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/21/123456789012_CloudTrail_us-east-1_%04d.json'
+for n, record in enumerate(records):
+    text = json.dumps({'Records': [record]}).encode()
+    s3.put_object(Bucket='trail', Key=day % n + ('.gz' if n % 2 else ''), Body=gzip.compress(text) if n % 2 else text)
+s3.put_object(Bucket='trail', Key='AWSLogs/123456789012/CloudTrail-Digest/us-east-1/digest.json.gz', Body=b'not read')
+s3.put_object(Bucket='trail', Key='AWSLogs/README.txt', Body=b'not read')
+out(len(records))";
+
+/// 1,200 events of a trail, more than a page of a listing has, of which three are in no record.
+#[test]
+fn a_trail_in_a_bucket_is_read_to_its_end() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let (trail, records) = (directory.path().join("trail.json"), directory.path().join("records.jsonl"));
+    let (mut events, mut lines) = (Vec::new(), String::new());
+    for number in 0..1_200 {
+        let (id, second) = (format!("request-{number:04}"), number % 60);
+        let time = format!("2026-11-21T10:{:02}:{second:02}", number / 60);
+        events.push(json!({
+            "eventVersion": "1.11", "eventTime": format!("{time}Z"), "eventSource": "bedrock.amazonaws.com", "eventName": "Converse",
+            "awsRegion": "us-east-1", "requestID": id, "eventID": format!("event-{number:04}"), "eventCategory": "Management",
+            "userIdentity": {"accountId": "123456789012"}, "requestParameters": {"modelId": MODEL},
+        }));
+        if number % 500 == 77 {
+            continue;
+        }
+        let at_ms = 1_795_255_200_000_u64 + number * 1_000;
+        let decision = json!({
+            "decision_id": format!("decision-{number}"), "call_id": number.to_string(), "decided_at_ms": at_ms, "verdict": {"kind": "allow"},
+            "operation": "Converse", "action": "bedrock:InvokeModel", "endpoint": {"service": "bedrock-runtime", "region": "us-east-1"},
+        });
+        let outcome = json!({
+            "call_id": number.to_string(), "state": "completed", "forwarded": true, "status": 200, "aws_request_id": id, "ended_at_ms": at_ms + 900,
+        });
+        lines.push_str(&format!("{decision}\n{outcome}\n"));
+    }
+    std::fs::write(&trail, json!({ "Records": events }).to_string())?;
+    std::fs::write(&records, lines)?;
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut server = Command::new(binaries::python()?);
+    server.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
+    let server = e2e::process::Process::start("moto", &server, directory.path())?;
+    let endpoint = format!("http://127.0.0.1:{port}");
+    wait::until("moto", || {
+        ensure!(server.ended().is_none(), "moto ended: {}", server.log_tail());
+        Ok(drop(std::net::TcpStream::connect(("127.0.0.1", port))?))
+    })?;
+    let environment = [
+        ("AWS_ENDPOINT", endpoint.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("TRAIL", trail.to_str().context("path")?),
+    ];
+    let owned: Vec<(String, String)> =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    ensure!(python::ask(&owned, BUCKET)? == json!(1_200));
+
+    let output = Command::new(binaries::portcullis()?)
+        .args(["audit", "reconcile", "--cloudtrail", "s3://trail/AWSLogs", "--output", "json", "--export"])
+        .arg(&records)
+        .envs(environment)
+        .output()?;
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    println!(
+        "{} files, {} skipped: {} matched",
+        report["inputs"]["files"], report["inputs"]["skipped"], report["matched_by_id"]
+    );
+    let found: Vec<&str> = report["bypassed"]
+        .as_array()
+        .context("list")?
+        .iter()
+        .filter_map(|call| call["request_id"].as_str())
+        .collect();
+    ensure!(found == ["request-0077", "request-0577", "request-1077"], "{found:?}");
+    ensure!(report["matched_by_id"] == 1_197 && report["inputs"]["files"] == 1_200, "{:#}", report["inputs"]);
+    ensure!(
+        report["inputs"]["skipped"] == 2 && report["inputs"]["unread"] == json!([]),
+        "{:#}",
+        report["inputs"]
+    );
+    ensure!(output.status.code() == Some(2), "{}", output.status);
+    Ok(())
+}
