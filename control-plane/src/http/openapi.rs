@@ -34,6 +34,8 @@ use utoipa::{Modify, OpenApi};
         super::audit::log::checkpoints,
         super::audit::log::keys,
         super::audit::log::rotate,
+        super::audit::records::records,
+        super::audit::records::record,
         super::audit::log::inclusion,
         super::audit::log::consistency,
         super::audit::tiles::tile,

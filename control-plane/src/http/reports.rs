@@ -94,7 +94,7 @@ pub(super) async fn export(
 }
 
 /// A body whose chunks come from a task.
-struct Lines(mpsc::Receiver<Result<Bytes, StoreError>>);
+pub(super) struct Lines(pub(super) mpsc::Receiver<Result<Bytes, StoreError>>);
 
 impl HttpBody for Lines {
     type Data = Bytes;

@@ -6,7 +6,7 @@ pub mod ocsf;
 pub mod parquet;
 mod parsed;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 pub use parsed::{FormatError, Parsed, parse};
 

@@ -59,6 +59,23 @@ impl MemoryLog {
         self.head.send_replace(head(&self.key, &frontier, time_ms));
     }
 
+    /// Appends records as they are, with times a second apart.
+    pub(crate) fn append_records(&self, made: impl IntoIterator<Item = (RecordKind, String, String)>) {
+        let mut frontier = self.frontier.lock().unwrap();
+        let mut records = self.records.lock().unwrap();
+        for (kind, id, record) in made {
+            let index = records.len() as u64;
+            let time_ms = 1_763_758_800_000 + index * 1_000;
+            let entry = Entry::new(id, kind, time_ms, record.as_bytes());
+            frontier.push(entry.leaf(), |_, _, _| {});
+            self.leaves.lock().unwrap().push(entry.leaf());
+            records.push(Logged { index, entry, record: Some(record.into()) });
+        }
+        let time_ms = records.last().map_or(0, |record| record.entry.time_ms);
+        drop(records);
+        self.head.send_replace(head(&self.key, &frontier, time_ms));
+    }
+
     /// Forgets the bytes of a record.
     pub(crate) fn prune(&self, index: usize) {
         self.records.lock().unwrap()[index].record = None;

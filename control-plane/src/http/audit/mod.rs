@@ -4,6 +4,7 @@ pub(super) mod exports;
 pub(super) mod holds;
 pub(super) mod log;
 pub(super) mod reconciliations;
+pub(super) mod records;
 pub(super) mod retention;
 pub(super) mod tiles;
 
@@ -24,6 +25,8 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/v1/audit/checkpoints", get(log::checkpoints))
         .route("/v1/audit/keys", get(log::keys))
         .route("/v1/audit/keys/rotate", post(log::rotate))
+        .route("/v1/audit/records", get(records::records))
+        .route("/v1/audit/records/{id}", get(records::record))
         .route("/v1/audit/proof/inclusion", get(log::inclusion))
         .route("/v1/audit/proof/consistency", get(log::consistency))
         .route("/v1/audit/exports", get(exports::exports))

@@ -13,6 +13,7 @@ mod inspections;
 mod keys;
 mod limits;
 mod reconciliations;
+mod records;
 mod reports;
 mod search;
 mod wire;
