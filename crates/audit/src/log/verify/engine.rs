@@ -8,7 +8,7 @@ use super::facts::Gap;
 use super::finding::{Code, Finding};
 use super::order::{Order, Stretch};
 use super::ranges::Ranges;
-use super::roots::{Ended, Kept, Node, Roots, Whose};
+use super::roots::{Ended, Expected, Kept, Node, Roots, Whose};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -127,13 +127,13 @@ impl Verifier {
 
     /// A checkpoint whose signature is good: the records must give its root. Before the records that it covers last.
     pub fn expect(&mut self, size: u64, root: Hash, whose: Whose) {
-        self.roots.expect(size, root, whose);
+        self.roots.expect(size, Expected::Root(root), whose);
     }
 
-    /// For a part of a log that ends at `end`: a checkpoint of more records, whose signature is good, and the consistency proof
-    /// from there.
+    /// A checkpoint of more records than are there, whose signature is good, and the consistency proof that leads to it from
+    /// the first `end` of them.
     pub fn expect_ahead(&mut self, size: u64, root: Hash, end: u64, proof: Vec<Hash>) {
-        self.roots.expect_ahead(size, root, end, proof);
+        self.roots.expect(end, Expected::Ahead { size, root, proof }, Whose::Kept);
     }
 
     /// Records of other kinds than these were left out, and were not pruned.

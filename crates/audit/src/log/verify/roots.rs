@@ -29,6 +29,26 @@ pub enum Whose {
     Given,
 }
 
+/// What was signed.
+#[derive(Debug)]
+pub(super) enum Expected {
+    /// The root of the tree.
+    Root(Hash),
+    /// The root of a larger tree, and the proof that leads to it.
+    Ahead { size: u64, root: Hash, proof: Vec<Hash> },
+}
+
+impl Expected {
+    fn is(&self, own: u64, found: Option<Hash>) -> bool {
+        found.is_some_and(|found| match self {
+            Expected::Root(root) => *root == found,
+            Expected::Ahead { size, root, proof } => {
+                verify_consistency(own, *size, proof, &found, root).is_ok()
+            }
+        })
+    }
+}
+
 /// A stored root of a complete subtree of `256^level` leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
@@ -105,9 +125,7 @@ pub(super) struct Roots {
     nodes: BTreeMap<(u8, u64), Hash>,
     /// The source keeps nodes up to this level; 0: none.
     levels: u8,
-    expected: BTreeMap<u64, Vec<(Hash, Whose)>>,
-    /// A checkpoint that covers more than is there, with the proof that leads to it.
-    ahead: Option<(u64, Hash, Vec<Hash>)>,
+    expected: BTreeMap<u64, Vec<(Expected, Whose)>>,
     suspects: Vec<Suspect>,
     /// Checkpoints that nothing here gives, until one is given that covers more.
     wrong: Vec<(u64, Whose)>,
@@ -131,7 +149,6 @@ impl Roots {
             nodes: BTreeMap::new(),
             levels,
             expected: BTreeMap::new(),
-            ahead: None,
             suspects: Vec::new(),
             wrong: Vec::new(),
             good: size,
@@ -151,15 +168,9 @@ impl Roots {
         (self.forks.is_none() && self.wrong.is_empty()).then_some(&self.trunk)
     }
 
-    pub(super) fn expect(&mut self, size: u64, root: Hash, whose: Whose) {
-        self.expected.entry(size).or_default().push((root, whose));
+    pub(super) fn expect(&mut self, size: u64, expected: Expected, whose: Whose) {
+        self.expected.entry(size).or_default().push((expected, whose));
         self.signed = self.signed.max(Some(size));
-    }
-
-    /// What was signed covers more than the part that is read; the proof leads there from its end.
-    pub(super) fn expect_ahead(&mut self, size: u64, root: Hash, end: u64, proof: Vec<Hash>) {
-        self.ahead = Some((size, root, proof));
-        self.signed = self.signed.max(Some(end));
     }
 
     /// The largest size that anybody has signed.
@@ -341,7 +352,7 @@ impl Roots {
     fn stop(&mut self, size: u64, roots: [Option<Hash>; 3], found: &mut Vec<Finding>) -> Right {
         let Some(expected) = self.expected.remove(&size) else { return Right::Unknown };
         let [records, leaves, nodes] = roots;
-        let gives = |root: Option<Hash>| expected.iter().any(|(signed, _)| Some(*signed) == root);
+        let gives = |root: Option<Hash>| expected.iter().any(|(signed, _)| signed.is(size, root));
         let right = if gives(records) {
             Right::Records
         } else if gives(nodes) {
@@ -364,7 +375,7 @@ impl Roots {
             _ => leaves,
         };
         let forked =
-            expected.iter().filter(|(signed, _)| Some(*signed) != root).map(|(_, whose)| (size, *whose));
+            expected.iter().filter(|(signed, _)| !signed.is(size, root)).map(|(_, whose)| (size, *whose));
         let earlier = std::mem::take(&mut self.wrong);
         // Inside of a tile that was changed along with its leaves, checkpoints say from where on.
         let (inside, wrong): (Vec<_>, Vec<_>) = earlier.into_iter().partition(|(wrong, whose)| {
@@ -447,9 +458,6 @@ impl Roots {
     pub(super) fn finish(mut self, found: &mut Vec<Finding>) -> Ended {
         self.stop_before(self.size, found);
         let size = self.size;
-        if let Some((covers, root, proof)) = self.ahead.take() {
-            self.lead(covers, root, &proof, found);
-        }
         let mut unchecked = Vec::new();
         let mut short: Option<u64> = None;
         for (ahead, expected) in std::mem::take(&mut self.expected) {
@@ -507,29 +515,6 @@ impl Roots {
             }
         }
         Ended { size, checked: self.checked, unchecked }
-    }
-}
-
-impl Roots {
-    /// The tree at the end is the beginning of the one that was signed: as if its root had been signed.
-    fn lead(&mut self, covers: u64, signed: Hash, proof: &[Hash], found: &mut Vec<Finding>) {
-        let end = self.signed.unwrap_or(self.size);
-        let root = |frontier: Option<&Frontier>| frontier.map(Frontier::root);
-        let roots = match &self.forks {
-            None => [Some(self.trunk.root()), None, None],
-            Some(Forks { records, leaves, nodes }) => {
-                [root(records.as_ref()), root(leaves.as_ref()), root(nodes.as_ref())]
-            }
-        };
-        if self.size != end {
-            self.expect(end, signed, Whose::Kept);
-            return;
-        }
-        let leads = |root: &Hash| verify_consistency(end, covers, proof, root, &signed).is_ok();
-        let right = roots.iter().flatten().find(|root| leads(root)).copied();
-        // None of them: then nothing that they give can be right.
-        self.expect(end, right.unwrap_or(signed), Whose::Kept);
-        self.stop(end, roots, found);
     }
 }
 
