@@ -18,6 +18,8 @@ use tempfile::TempDir;
 mod agents;
 #[path = "process/approvals.rs"]
 mod approvals;
+#[path = "process/audit.rs"]
+mod audit;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const DATA_TOKEN: &str = "pcl_data_for_tests_of_the_process";

@@ -32,7 +32,9 @@ pub use keeping::{Holds, Keeping, LinkKey, Prune, Release, Released, StoredHold}
 pub use live::Live;
 pub use log::{Head, Log, Logged, StoredCheckpoint};
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
-pub use sqlite::{LogKey, LogReader, Records, SqliteOptions, SqliteStore};
+pub use sqlite::{
+    LogKey, LogReader, OfflineCheckpoint, OfflineLog, OfflineRow, Records, SqliteOptions, SqliteStore,
+};
 pub use trace::{Trace, TraceQuery};
 
 use portcullis_audit::{DecisionRecord, OutcomeRecord, Verdict};

@@ -43,7 +43,7 @@ use change::Change;
 use decide::{Approving, Decide};
 use lock::DirectoryLock;
 use log::{Clock, Guard, Tx};
-pub use log::{LogKey, LogReader};
+pub use log::{LogKey, LogReader, OfflineCheckpoint, OfflineLog, OfflineRow};
 use portcullis_approvals::{Approval, ApprovalError, Approver, Grant, Step};
 use portcullis_audit::OutcomeRecord;
 use portcullis_audit::log::VerifyingKey;

@@ -1,10 +1,12 @@
 //! The log, as SQLite keeps it: every record a leaf of a signed tree, in the transaction that records it.
 
 mod clock;
+mod columns;
 mod guard;
 mod keeping;
 mod keys;
 mod migrate;
+mod offline;
 mod open;
 mod pack;
 mod prune;
@@ -20,6 +22,7 @@ use crate::storage::{Head, Log, Logged, Pending, StoredCheckpoint};
 pub(super) use clock::Clock;
 pub(super) use guard::Guard;
 pub use keys::LogKey;
+pub use offline::{OfflineCheckpoint, OfflineLog, OfflineRow};
 pub(super) use open::{Opened, open};
 pub(crate) use pack::{Packed, unpack};
 use portcullis_audit::log::{Hash, VerifyingKey, consistency_proof, inclusion_proof};

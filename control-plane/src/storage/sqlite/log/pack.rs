@@ -94,10 +94,16 @@ pub(crate) fn unpack(dict: i64, bytes: &[u8]) -> Result<String, String> {
     let dictionary = known.ok_or_else(|| format!("no dictionary has the number {dict}"))?;
     let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
     let size = size.filter(|size| *size <= LONGEST).ok_or("it does not say how long it is")?;
-    let mut unpacked =
-        Decompressor::with_prepared_dictionary(dictionary).map_err(|error| error.to_string())?;
+    // Making one takes longer than unpacking a record.
+    thread_local!(static UNPACKER: RefCell<Option<(i64, Decompressor<'static>)>> = const { RefCell::new(None) });
     let size = usize::try_from(size).map_err(|error| error.to_string())?;
-    text(unpacked.decompress(bytes, size).map_err(|error| error.to_string())?)
+    let unpacked = UNPACKER.with_borrow_mut(|slot| {
+        if slot.as_ref().is_none_or(|(made_for, _)| *made_for != dict) {
+            *slot = Some((dict, Decompressor::with_prepared_dictionary(dictionary)?));
+        }
+        slot.as_mut().map_or_else(|| Ok(Vec::new()), |(_, unpacker)| unpacker.decompress(bytes, size))
+    });
+    text(unpacked.map_err(|error| error.to_string())?)
 }
 
 #[cfg(test)]

@@ -110,6 +110,16 @@ impl Digest {
         Digest { stored: Some(leaf), ..Digest::of_entry(index, entry) }
     }
 
+    /// The kind and the time that stand beside it must be those of its entry.
+    #[must_use]
+    pub fn beside(mut self, kind: Option<RecordKind>, time_ms: u64) -> Self {
+        if self.flaws.is_empty() && (kind != self.kind || time_ms != self.time_ms) {
+            let why = "the kind or the time beside the entry is not what the entry says";
+            self.flaws.push(Finding::at(Code::ChangedRecord, self.index, &self.id, why));
+        }
+        self
+    }
+
     /// Of a row of a store that holds neither.
     #[must_use]
     pub fn of_nothing(index: u64, time_ms: u64, leaf: Hash, why: &str) -> Self {
