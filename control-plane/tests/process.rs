@@ -20,6 +20,8 @@ mod agents;
 mod approvals;
 #[path = "process/audit.rs"]
 mod audit;
+#[path = "process/exports.rs"]
+mod exports;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const DATA_TOKEN: &str = "pcl_data_for_tests_of_the_process";

@@ -156,7 +156,7 @@ impl Standing {
     pub(super) fn failed(&self, error: &str) -> bool {
         let mut news = false;
         self.change(|now| {
-            news = now.error.as_deref() != Some(error);
+            news = now.error.as_deref().map(gist) != Some(gist(error));
             now.error = Some(error.to_owned());
             now.failing_since_ms = now.failing_since_ms.or(Some(clock::unix_ms()));
             now.failures += 1;
@@ -193,6 +193,14 @@ impl Standing {
     }
 }
 
+/// What of an error stays the same over attempts: without how long it took, and without the document that a storage answers with, which
+/// names each request.
+fn gist(error: &str) -> String {
+    let took = |word: &str| word.starts_with(|c: char| c.is_ascii_digit()) && word.ends_with('s');
+    let text = error.split('<').next().unwrap_or_default();
+    text.split_whitespace().filter(|word| !took(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// Paths of URLs may be secrets; those of files are not.
 fn shown(to: &Destination) -> String {
     let host = |url: &str| {
@@ -204,5 +212,22 @@ fn shown(to: &Destination) -> String {
         Destination::Files(files) => files.to.clone(),
         Destination::Otlp(otlp) => format!("otlp+{}", host(&otlp.url)),
         Destination::Webhook(receiver) => host(&receiver.url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gist;
+
+    #[test]
+    fn the_same_failure_is_told_once() {
+        let error = |took: &str, id: &str| {
+            format!(
+                "Error performing PUT http://h/k in {took} - Server returned non-2xx status code: 500 Oops: <Error><RequestId>{id}</RequestId>"
+            )
+        };
+        assert_eq!(gist(&error("4.2ms", "A")), gist(&error("1.5s", "B")));
+        assert_ne!(gist("the answer was 500"), gist("the answer was 503"));
+        assert_ne!(gist("no answer in time"), gist("cannot be reached"));
     }
 }

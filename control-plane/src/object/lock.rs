@@ -84,6 +84,11 @@ impl Locking {
             headers.remove(AUTHORIZATION);
             headers.insert("x-amz-object-lock-mode", HeaderValue::from_static(self.lock.mode.as_str()));
             headers.insert("x-amz-object-lock-retain-until-date", until);
+            // A lock is taken with this header or Content-MD5 only, whatever checksum is there:
+            // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
+            if headers.contains_key("x-amz-checksum-sha256") {
+                headers.insert("x-amz-sdk-checksum-algorithm", HeaderValue::from_static("SHA256"));
+            }
             let authorizer = AwsAuthorizer::new(&credential, &scope.service, &scope.region);
             authorizer
                 .with_sign_payload(scope.digest.is_some())

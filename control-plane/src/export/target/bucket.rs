@@ -86,6 +86,18 @@ impl Bucket {
 
     pub(super) async fn put_bytes(&self, name: &str, bytes: Vec<u8>) -> Result<Stored, TargetError> {
         let stored = Stored { bytes: bytes.len() as u64, sha256: Sha256::digest(&bytes).into() };
+        if bytes.len() > PART {
+            let upload = self.place.store.put_multipart(&self.key(name)).await;
+            let upload = upload.map_err(|source| self.object(name, source))?;
+            let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+            for part in bytes.chunks(PART) {
+                upload.wait_for_capacity(PARALLEL).await.map_err(|source| self.object(name, source))?;
+                upload.put(part.to_vec().into());
+            }
+            // Aborts by itself where it fails.
+            upload.finish().await.map_err(|source| self.object(name, source))?;
+            return Ok(stored);
+        }
         let put = self.place.store.put(&self.key(name), PutPayload::from(bytes)).await;
         put.map_err(|source| self.object(name, source))?;
         Ok(stored)
