@@ -90,3 +90,37 @@ fn tokens_come_from_files_hashes_and_the_environment() {
     let error = Config::check(raw, Secrets::default()).unwrap_err().to_string();
     assert!(error.contains("20 characters"), "{error}");
 }
+
+/// The configurations in docs/audit.md are ones that would be taken.
+#[test]
+fn what_the_audits_page_shows_is_a_configuration() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let samples: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\n```"))
+        .map(|(sample, _)| sample)
+        .filter(|sample| sample.starts_with("# portcullis.yaml"))
+        .collect();
+    let (mut exports, mut kept) = (0, 0);
+    for sample in &samples {
+        let raw = RawConfig::from_yaml(Path::new("portcullis.yaml"), sample);
+        let raw = raw.unwrap_or_else(|error| panic!("{error}:\n{sample}"));
+        let variable = |name: &str| match name {
+            "SIEM_URL" => Some("https://siem.example/in".to_owned()),
+            name => Some(format!("a-secret-called-{name}-0123456789")),
+        };
+        let secrets = Secrets::default().with_named(&raw, variable);
+        // Keys of witnesses and files are examples; everything else must hold.
+        match Config::check(raw, secrets) {
+            Ok(config) => {
+                exports += config.audit.exports.len();
+                kept += config.audit.retention.keep.len();
+            }
+            Err(error) => assert!(!error.to_string().contains("audit.exports"), "{error}:\n{sample}"),
+        }
+    }
+    println!("{} samples, {exports} exports, {kept} kinds with a time", samples.len());
+    assert!(exports >= 3 && kept >= 6);
+}

@@ -258,6 +258,14 @@ fn an_export_to_s3_survives_whatever_happens_to_either_side() {
     let head =
         Checkpoint::parse(&SignedNote::parse(&text(&server, "/v1/audit/checkpoint")).unwrap().text).unwrap();
     assert_eq!((tree.size(), tree.root()), (head.size, head.root), "what is in the bucket is the log");
+    let key = dir.path().join("log.vkey");
+    std::fs::write(&key, keys.iter().map(|key| format!("{key}\n")).collect::<String>()).unwrap();
+    let verified =
+        run(portcullis(&["audit", "verify", "--export"]).arg(out.join("log")).arg("--key").arg(&key));
+    let said =
+        String::from_utf8_lossy(&verified.stdout).into_owned() + &String::from_utf8_lossy(&verified.stderr);
+    assert_eq!(verified.status.code(), Some(0), "{said}");
+    println!("audit verify: {}", said.trim_end().lines().next_back().unwrap_or_default());
     let missing = answered.iter().filter(|id| !ids.contains(*id)).count();
     assert_eq!(missing, 0, "every answered decision is in the bucket");
     println!(
