@@ -6,7 +6,7 @@ mod records;
 mod text;
 
 pub use files::{Format, Inputs, Unread};
-pub use records::{Gap, Joiner, Lines, RecordLine, Records, Tally};
+pub use records::{Gap, Joiner, Lines, RecordLine, Records, Stored, Tally};
 pub use text::write as write_text;
 
 use portcullis_reconcile::{Intake, Names, Report, Settings};

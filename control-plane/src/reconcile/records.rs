@@ -1,6 +1,7 @@
 //! Our side: decisions and what became of them, from any place that has records.
 
 use super::files::unpack;
+use crate::storage::LogReader;
 use anyhow::Context;
 use portcullis_reconcile::{Names, Ours, State};
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,8 @@ pub struct Gap {
     pub detail: serde_json::Value,
 }
 
-/// Records in files, as JSON Lines: exported with their entries, alone, or as the API shows decisions.
+/// Records in files, as JSON Lines: exported with their entries, alone, or as the API shows decisions. A directory stands for
+/// the files of an export in it.
 #[derive(Debug)]
 pub struct Lines(pub Vec<PathBuf>);
 
@@ -72,7 +74,7 @@ impl Records for Lines {
         progress: &mut dyn FnMut(&str),
     ) -> anyhow::Result<Tally> {
         let mut joiner = Joiner::new(names, each);
-        for path in &self.0 {
+        for path in &expanded(&self.0)? {
             let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
             let mut reader = unpack(file).with_context(|| format!("cannot read `{}`", path.display()))?;
             let (mut line, mut number) = (Vec::new(), 0_u64);
@@ -94,6 +96,66 @@ impl Records for Lines {
             }
         }
         Ok(joiner.finish())
+    }
+}
+
+/// Each directory replaced by the files of records in it, in the order of the log.
+fn expanded(places: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for place in places {
+        if !place.is_dir() {
+            files.push(place.clone());
+            continue;
+        }
+        let entries =
+            std::fs::read_dir(place).with_context(|| format!("cannot list `{}`", place.display()))?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+        let is_records = |path: &PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            name.starts_with("records-") && name.contains(".jsonl")
+        };
+        let mut found: Vec<PathBuf> = paths.into_iter().filter(is_records).collect();
+        anyhow::ensure!(!found.is_empty(), "there are no files `records-….jsonl` in `{}`", place.display());
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
+}
+
+/// The records of a store, whether a server has it open or not.
+#[derive(Debug)]
+pub struct Stored(pub LogReader);
+
+/// Records that are read at once, and how much of them.
+const PAGE: u32 = 2_000;
+const PAGE_BYTES: usize = 16 * 1024 * 1024;
+
+impl Records for Stored {
+    fn each(
+        &mut self,
+        names: &mut Names,
+        each: &mut dyn FnMut(Ours),
+        progress: &mut dyn FnMut(&str),
+    ) -> anyhow::Result<Tally> {
+        let mut joiner = Joiner::new(names, each);
+        let mut from = 0;
+        loop {
+            let page = self.0.records(from, PAGE, PAGE_BYTES)?;
+            let Some(last) = page.last() else { return Ok(joiner.finish()) };
+            from = last.index + 1;
+            for logged in page {
+                match logged.record {
+                    Some(record) => {
+                        let read = serde_json::from_str(&record).map_err(anyhow::Error::from);
+                        if let Err(error) = read.and_then(|record| joiner.record(record)) {
+                            joiner.broken(format!("record {} of the store: {error}", logged.index));
+                        }
+                    }
+                    None => joiner.pruned(),
+                }
+            }
+            progress(&format!("{} records", joiner.tally.records));
+        }
     }
 }
 
@@ -129,8 +191,7 @@ impl<'a> Joiner<'a> {
         match (wrapped.entry, wrapped.record) {
             (_, Some(record)) => self.record(serde_json::from_str(record.get())?),
             (Some(_), None) => {
-                self.tally.records += 1;
-                self.tally.pruned += 1;
+                self.pruned();
                 Ok(())
             }
             (None, None) => self.record(serde_json::from_slice(line)?),
@@ -212,6 +273,11 @@ impl<'a> Joiner<'a> {
         for (at, ours) in decisions.into_iter().enumerate() {
             (self.each)(with(ours, outcome.as_ref().filter(|_| at == place)));
         }
+    }
+
+    fn pruned(&mut self) {
+        self.tally.records += 1;
+        self.tally.pruned += 1;
     }
 
     fn broken(&mut self, what: String) {

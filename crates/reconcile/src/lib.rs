@@ -6,7 +6,7 @@
 //!  invocation logs ─▶ Document ─▶ Seen ┴─▶ Intake ─▶ Matcher ◀── offer(Ours) ─▶ finish() ─▶ Report
 //! ```
 //!
-//! AWS's side is held in memory (about half a kilobyte an event), ours passes by: only what claims one of AWS's calls, or
+//! AWS's side is held in memory (less than a kilobyte an event), ours passes by: only what claims one of AWS's calls, or
 //! might, is kept. The result does not depend on the order in which either side comes.
 //!
 //! Pure: no I/O, no clock, no environment. Bytes come from a reader that the caller opens.

@@ -4,7 +4,8 @@ use super::super::client::{Client, Server};
 use super::super::output::printable_json;
 use crate::clock;
 use crate::http::parse_time;
-use crate::reconcile::{self, Joiner, Lines, Outcome, RecordLine, Records, Tally, Verdict};
+use crate::reconcile::{self, Joiner, Lines, Outcome, RecordLine, Records, Stored, Tally, Verdict};
+use crate::storage::LogReader;
 use anyhow::{Context, bail};
 use portcullis_reconcile::{Exceptions, Ignore, Names, Ours, Settings};
 use serde::Deserialize;
@@ -17,7 +18,8 @@ use std::time::{Duration, Instant};
 const HELP: &str = "\
 Compares what AWS says was called with what the gate let out. AWS's side: CloudTrail events and model
 invocation logs, in any form in which AWS delivers them (files, directories, s3://bucket/prefix; .json,
-.jsonl, .log; packed with gzip or zstd, or not). Our side: exported records, or the running server.
+.jsonl, .log; packed with gzip or zstd, or not). Our side: the running server, exported records, or a data
+directory.
 
 A call of AWS's is ours when a record has its request id; where the outcome has none (the client went
 away, the gate was killed), when account, access key, region, operation and model fit and the time is
@@ -51,9 +53,12 @@ pub struct Reconcile {
     /// Model invocation logs: likewise
     #[arg(long, value_name = "PLACE")]
     invocation_logs: Vec<String>,
-    /// Records as JSON Lines, from `audit export` or /v1/decisions/export; may be given several times. Without it: the server
-    #[arg(long, value_name = "FILE")]
+    /// Records: the directory of an `audit export`, or a file of JSON Lines; may be given several times. Without it: the server
+    #[arg(long, value_name = "PATH")]
     export: Vec<PathBuf>,
+    /// Records of this data directory, also while a server runs on it
+    #[arg(long, value_name = "DIR", conflicts_with = "export")]
+    store: Option<PathBuf>,
     /// Compare from then on: 2026-11-21T10:00:00Z, Unix milliseconds, or how long ago (2h, 7d). Else from the first record on
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -112,10 +117,12 @@ pub(super) fn run(args: &Reconcile) -> anyhow::Result<ExitCode> {
     if args.cloudtrail.is_empty() && args.invocation_logs.is_empty() {
         bail!("nothing of AWS's to compare with: give --cloudtrail or --invocation-logs (see --help)");
     }
-    // Before anything is read: a token that is missing shows up at once.
-    let client = if args.export.is_empty() || args.record { Some(args.server.client()?) } else { None };
-    let mut records: Box<dyn Records> = match &client {
-        Some(client) if args.export.is_empty() => Box::new(Live { client, since_ms: settings.since_ms }),
+    // Before anything is read: a token that is missing, or a store that is none, shows up at once.
+    let live = args.export.is_empty() && args.store.is_none();
+    let client = if live || args.record { Some(args.server.client()?) } else { None };
+    let mut records: Box<dyn Records> = match (&client, &args.store) {
+        (_, Some(directory)) => Box::new(Stored(LogReader::open(directory)?)),
+        (Some(client), None) if live => Box::new(Live { client, since_ms: settings.since_ms }),
         _ => Box::new(Lines(args.export.clone())),
     };
     let mut progress = Progress::new();
@@ -175,7 +182,7 @@ fn settings(args: &Reconcile) -> anyhow::Result<Settings> {
         tolerance_ms,
         since_ms,
         // A server's record reaches to this moment, also when nothing was called since its last decision.
-        until_ms: until_ms.or((args.export.is_empty()).then_some(now_ms)),
+        until_ms: until_ms.or((args.export.is_empty() && args.store.is_none()).then_some(now_ms)),
         accounts: args.account.clone(),
         regions: args.region.clone(),
         ignore: Ignore { reads: has(Kind::Reads), console: has(Kind::Console), refused: has(Kind::Refused) },

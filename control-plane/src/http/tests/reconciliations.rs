@@ -1,5 +1,8 @@
-use super::plane;
+use super::{plane, question, testdata};
+use crate::reconcile::{Lines, Records, Stored};
+use crate::storage::LogReader;
 use axum::http::StatusCode;
+use portcullis_reconcile::{Names, Ours};
 use serde_json::json;
 
 #[tokio::test]
@@ -24,4 +27,35 @@ async fn a_reconciliation_is_an_admin_record() {
     let answer = plane.call("POST", "/v1/audit/reconciliations", Some(said)).await;
     assert!(answer.status.is_client_error(), "{}", answer.text);
     assert_eq!(plane.call("GET", "/v1/events", None).await.json()["events"].as_array().unwrap().len(), 1);
+}
+
+fn all(mut records: impl Records) -> Vec<Ours> {
+    let mut found = Vec::new();
+    let tally = records.each(&mut Names::default(), &mut |ours| found.push(ours), &mut |_| ()).unwrap();
+    println!("{tally:?}");
+    assert_eq!((tally.broken.len(), tally.pruned), (0, 0));
+    found
+}
+
+#[tokio::test]
+async fn a_store_and_what_the_api_exports_tell_the_same_calls() {
+    let plane = plane().await;
+    let id = plane.decide(&question(json!({}))).await["decision_id"].as_str().unwrap().to_owned();
+    plane.report(json!([testdata("outcome.json")]), 0).await;
+    let request_id = testdata("outcome.json")["aws_request_id"].as_str().unwrap().to_owned();
+    let stored = all(Stored(LogReader::open(plane.dir.path()).unwrap()));
+    assert_eq!(stored.len(), 1, "{stored:?}");
+    assert_eq!(
+        (&*stored[0].decision_id, stored[0].aws_request_id.as_deref()),
+        (id.as_str(), Some(request_id.as_str()))
+    );
+    assert!(stored[0].allowed && stored[0].forwarded, "{stored:?}");
+
+    // The lines of /v1/audit/records are those of an export; a directory stands for its files.
+    let lines = plane.get("/v1/audit/records?from=0").await.text;
+    std::fs::create_dir(plane.dir.path().join("export")).unwrap();
+    std::fs::write(plane.dir.path().join("export/records-000000000000.jsonl"), lines).unwrap();
+    std::fs::write(plane.dir.path().join("export/manifest.json"), "not a record").unwrap();
+    let exported = all(Lines(vec![plane.dir.path().join("export")]));
+    assert_eq!(format!("{exported:?}"), format!("{stored:?}"));
 }
