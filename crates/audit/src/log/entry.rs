@@ -45,9 +45,18 @@ impl Entry {
     #[must_use]
     pub fn to_json(&self) -> String {
         // The escapes of serde_json are those of RFC 8785 §3.2.2.2.
-        let id = serde_json::Value::String(self.id.clone());
+        // Ids that need none are written as they stand: one entry is written for each record that is verified.
+        let plain = self.id.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+        let escaped = (!plain).then(|| serde_json::Value::String(self.id.clone()).to_string());
+        let (quote, id) = match &escaped {
+            Some(escaped) => ("", escaped.as_str()),
+            None => ("\"", self.id.as_str()),
+        };
         let (kind, sha256) = (self.kind.as_str(), hex::encode(self.sha256));
-        format!("{{\"id\":{id},\"kind\":\"{kind}\",\"sha256\":\"{sha256}\",\"time_ms\":{}}}", self.time_ms)
+        format!(
+            "{{\"id\":{quote}{id}{quote},\"kind\":\"{kind}\",\"sha256\":\"{sha256}\",\"time_ms\":{}}}",
+            self.time_ms
+        )
     }
 
     /// Reads it back.

@@ -4,7 +4,7 @@ use super::super::canonical;
 use super::super::entry::{Entry, EntryError};
 use super::super::kind::RecordKind;
 use super::super::tree::{Hash, leaf_hash};
-use super::facts::{self, Facts, Gap, Says};
+use super::facts::{self, Facts, Gap, Pruned, Says};
 use super::finding::{Code, Finding};
 use super::line::Line;
 use sha2::{Digest as _, Sha256};
@@ -50,7 +50,7 @@ pub(super) enum Said {
     Allowed(u64),
     Outcome { call: u64, unknown: bool, forwarded: bool },
     Gap(Gap),
-    Pruned(Vec<(u64, u64)>),
+    Pruned(Pruned),
 }
 
 impl Digest {
@@ -63,21 +63,14 @@ impl Digest {
     /// Of a line of an export. `deep`: also whether the record is in canonical form.
     #[must_use]
     pub fn of_line(line: &Line<'_>, deep: bool) -> Self {
-        let mut digest = match line.record {
-            None => Digest::of_entry(line.index, line.entry),
-            Some(record) => {
-                let mut digest = Digest::of_entry(line.index, line.entry);
-                digest.pruned = false;
-                if let Ok(entry) = Entry::parse(line.entry) {
-                    digest.compare(&entry, record);
-                    if deep {
-                        digest.form(record);
-                    }
-                }
-                digest
+        let (mut digest, entry) = Digest::of_entry(line.index, line.entry);
+        digest.pruned = line.record.is_none();
+        if let (Some(record), Some(entry)) = (line.record, entry) {
+            digest.compare(&entry, record);
+            if deep {
+                digest.form(record);
             }
-        };
-        digest.stored = None;
+        }
         digest
     }
 
@@ -107,7 +100,7 @@ impl Digest {
     /// Of a row of a store whose record was pruned: its entry is all there is.
     #[must_use]
     pub fn of_pruned(index: u64, leaf: Hash, entry: &[u8]) -> Self {
-        Digest { stored: Some(leaf), ..Digest::of_entry(index, entry) }
+        Digest { stored: Some(leaf), ..Digest::of_entry(index, entry).0 }
     }
 
     /// The kind and the time that stand beside it must be those of its entry.
@@ -148,17 +141,19 @@ impl Digest {
         }
     }
 
-    fn of_entry(index: u64, data: &[u8]) -> Self {
+    fn of_entry(index: u64, data: &[u8]) -> (Self, Option<Entry>) {
         let mut digest = Digest { leaf: leaf_hash(data), pruned: true, ..Digest::empty(index, 0) };
-        match Entry::parse(data) {
+        let entry = match Entry::parse(data) {
             Ok(entry) => {
                 digest.time_ms = entry.time_ms;
                 digest.kind = Some(entry.kind);
-                digest.id = entry.id.into();
+                digest.id = entry.id.as_str().into();
+                Some(entry)
             }
             Err(EntryError::NotCanonical) => {
                 let why = "the entry is not in canonical form";
                 digest.flaws.push(Finding::at(Code::ChangedEntry, index, "", why));
+                None
             }
             Err(EntryError::Form(why)) => {
                 digest.flaws.push(Finding::at(
@@ -167,9 +162,10 @@ impl Digest {
                     "",
                     format!("the entry cannot be read: {why}"),
                 ));
+                None
             }
-        }
-        digest
+        };
+        (digest, entry)
     }
 
     /// Compares a record with the entry beside it.
@@ -219,7 +215,7 @@ impl Digest {
                 Said::Outcome { call: short(&call_id), unknown, forwarded }
             }
             Says::Gap(gap) => Said::Gap(gap),
-            Says::Pruned(ranges) => Said::Pruned(ranges),
+            Says::Pruned(pruned) => Said::Pruned(pruned),
         };
         if self.id.is_empty() {
             self.id = facts.id.into();

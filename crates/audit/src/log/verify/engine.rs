@@ -4,7 +4,7 @@ use super::super::kind::RecordKind;
 use super::super::tree::{Frontier, Hash};
 use super::calls::Calls;
 use super::digest::{Digest, Said};
-use super::facts::Gap;
+use super::facts::{Gap, Pruned};
 use super::finding::{Code, Finding};
 use super::order::{Order, Stretch};
 use super::ranges::Ranges;
@@ -37,8 +37,8 @@ struct Tally {
     gap: Gap,
     /// Empty: all.
     only: Vec<RecordKind>,
-    pruned: Ranges,
-    retention: Ranges,
+    pruned: BTreeMap<RecordKind, Ranges>,
+    retention: BTreeMap<RecordKind, Ranges>,
 }
 
 /// What was read, when it is all over.
@@ -170,12 +170,18 @@ impl Verifier {
         }
         let Ended { size: end, checked: checkpoints, unchecked } = self.roots.finish(&mut self.findings);
         let Tally { first, records, gaps, gap, pruned, retention, .. } = self.tally;
-        for (first, end) in pruned.without(&retention) {
-            let why = "only the entry is left, and no record of retention covers it";
-            self.findings.push(Finding::between(Code::PrunedWithoutRetention, first, end, why));
+        let nothing = Ranges::default();
+        for (kind, pruned) in &pruned {
+            for (first, end) in pruned.without(retention.get(kind).unwrap_or(&nothing)) {
+                let why = format!(
+                    "only the entry of the {} is left, and no record of retention covers it",
+                    kind.as_str()
+                );
+                self.findings.push(Finding::between(Code::PrunedWithoutRetention, first, end, why));
+            }
         }
         self.findings.extend(self.calls.finish(first == 0));
-        let pruned = pruned.count();
+        let pruned = pruned.values().map(Ranges::count).sum();
         (Summary { first, end, records, pruned, checkpoints, unchecked, gaps, gap }, self.findings)
     }
 
@@ -188,11 +194,11 @@ impl Verifier {
             self.findings.append(&mut record.flaws);
             self.tally.records += 1;
             self.date(record);
-            let left_out = record
-                .kind
-                .is_some_and(|kind| !self.tally.only.is_empty() && !self.tally.only.contains(&kind));
-            if record.pruned && !left_out {
-                self.tally.pruned.push(record.index);
+            if record.pruned
+                && let Some(kind) = record.kind
+                && (self.tally.only.is_empty() || self.tally.only.contains(&kind))
+            {
+                self.tally.pruned.entry(kind).or_default().push(record.index);
             }
             match std::mem::replace(&mut record.says, Said::Nothing) {
                 Said::Nothing => {}
@@ -207,7 +213,12 @@ impl Verifier {
                     let why = format!("{} calls without a record, {} outcomes lost", gap.unaudited, gap.lost);
                     self.findings.push(Finding::at(Code::Gap, record.index, &record.id, why));
                 }
-                Said::Pruned(ranges) => self.tally.retention.extend(ranges),
+                Said::Pruned(Pruned { kinds, first, end }) => {
+                    let kinds = if kinds.is_empty() { RecordKind::ALL.to_vec() } else { kinds };
+                    for kind in kinds {
+                        self.tally.retention.entry(kind).or_default().extend([(first, end)]);
+                    }
+                }
             }
         }
         self.roots.push(&stretch, &mut self.findings);

@@ -81,7 +81,9 @@ struct Detailed {
 #[serde(default)]
 struct Detail {
     what: String,
-    ranges: Vec<(u64, u64)>,
+    kinds: Vec<RecordKind>,
+    first: Option<u64>,
+    last: Option<u64>,
     unaudited: u64,
     lost: u64,
 }
@@ -108,8 +110,16 @@ pub(super) enum Says<'a> {
     Outcome { call_id: Cow<'a, str>, unknown: bool, forwarded: bool },
     /// A gate let so many calls out without a record and lost so many outcomes.
     Gap(Gap),
-    /// Records of these indexes were pruned, each pair the first and the one after the last.
-    Pruned(Vec<(u64, u64)>),
+    /// Records were pruned.
+    Pruned(Pruned),
+}
+
+/// Which records were pruned: those of these kinds, between these indexes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pruned {
+    pub(super) kinds: Vec<RecordKind>,
+    pub(super) first: u64,
+    pub(super) end: u64,
 }
 
 /// Calls that are not on record.
@@ -166,7 +176,12 @@ fn detail(kind: RecordKind, record: &str) -> Says<'_> {
     let Ok(Detailed { detail }) = serde_json::from_str(record) else { return Says::Nothing };
     match (kind, detail.what.as_str()) {
         (RecordKind::Gap, _) => Says::Gap(Gap { unaudited: detail.unaudited, lost: detail.lost }),
-        (_, "retention_pruned") => Says::Pruned(detail.ranges),
+        (_, "retention_pruned") => match (detail.first, detail.last) {
+            (Some(first), Some(last)) => {
+                Says::Pruned(Pruned { kinds: detail.kinds, first, end: last.saturating_add(1) })
+            }
+            _ => Says::Nothing,
+        },
         _ => Says::Nothing,
     }
 }

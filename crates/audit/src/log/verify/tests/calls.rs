@@ -54,10 +54,14 @@ fn gaps_are_summed_up() {
 
 #[test]
 fn pruned_is_what_a_record_of_retention_says() {
-    let retention = |ranges: Value| {
+    let retention = |said: &[Value]| {
         let records = (0..6).map(|n| (decision(n, n + 1, "deny"), n + 1));
-        let kept = event(RecordKind::Admin, 9, 9, json!({"what": "retention_pruned", "ranges": ranges}));
-        let mut world = World::with(records.chain([(kept, 9)]));
+        let kept = said.iter().map(|said| {
+            let mut detail = json!({"what": "retention_pruned", "before_ms": 7, "records": 3, "held": {}});
+            detail.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+            (event(RecordKind::Admin, 9, 9, detail), 9)
+        });
+        let mut world = World::with(records.chain(kept));
         for at in [1, 2, 4] {
             world.rows[at].prune();
         }
@@ -68,13 +72,15 @@ fn pruned_is_what_a_record_of_retention_says() {
         println!("{}", shown(&found));
         found.iter().map(|finding| (finding.code.as_str(), finding.index, finding.end)).collect::<Vec<_>>()
     };
-    assert_eq!(retention(json!([[1, 3], [4, 5]])), []);
-    assert_eq!(retention(json!([[0, 6]])), []);
-    assert_eq!(retention(json!([[1, 3]])), [("pruned_without_retention", Some(4), Some(5))]);
+    let of = |kinds: &[&str], first: u64, last: u64| json!({"kinds": kinds, "first": first, "last": last});
+    assert_eq!(retention(&[of(&["decision"], 1, 4)]), []);
+    assert_eq!(retention(&[of(&["outcome", "decision"], 1, 2), of(&["decision"], 4, 4)]), []);
+    assert_eq!(retention(&[of(&["decision"], 1, 2)]), [("pruned_without_retention", Some(4), Some(5))]);
     let expected =
         [("pruned_without_retention", Some(1), Some(3)), ("pruned_without_retention", Some(4), Some(5))];
-    assert_eq!(retention(json!([])), expected);
-    assert_eq!(retention(json!("all")), expected);
+    assert_eq!(retention(&[]), expected);
+    assert_eq!(retention(&[of(&["outcome"], 0, 5)]), expected, "of another kind");
+    assert_eq!(retention(&[json!({"kinds": ["decision"], "first": "all"})]), expected);
 }
 
 /// What a key holder has signed may still contradict itself.
