@@ -4,10 +4,11 @@ mod dependencies;
 mod rules;
 mod sources;
 
-use crate::paths;
+use crate::{paths, shell};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Metadata, MetadataCommand};
 use rules::Rules;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -34,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
     )?;
     let metadata = MetadataCommand::new().current_dir(paths::root()).exec().context("cargo metadata")?;
 
-    let mut violations = dependencies::check(&rules, &metadata)?;
+    let mut violations = dependencies::check(&rules, &metadata, alone)?;
     let files = sources::check(&rules, &crates(&metadata), &paths::root(), &mut violations)?;
     violations.sort();
     for violation in &violations {
@@ -49,6 +50,14 @@ pub(crate) fn run() -> Result<()> {
         dependencies::reached_by_pure(&rules, &metadata)?.len()
     );
     Ok(())
+}
+
+/// The crates that a crate of ours is made of when it is built by itself.
+fn alone(name: &str) -> Result<BTreeSet<String>> {
+    let arguments = ["tree", "--quiet", "--package", name, "--edges", "normal,build", "--prefix", "none"];
+    let tree =
+        shell::output(shell::cargo().args(arguments).args(["--format", "{p}"]).current_dir(paths::root()))?;
+    Ok(tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
 /// Name and folder of every workspace crate.

@@ -6,7 +6,13 @@ use anyhow::{Context, Result};
 use cargo_metadata::{DependencyKind, Metadata, Node, Package, PackageId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-pub(super) fn check(rules: &Rules, metadata: &Metadata) -> Result<Vec<Violation>> {
+/// `alone` says which crates a crate of ours is made of when it is built by itself: cargo's metadata of the workspace have the
+/// features of all of its crates united, so that one seems to reach what only another asked for.
+pub(super) fn check(
+    rules: &Rules,
+    metadata: &Metadata,
+    alone: impl Fn(&str) -> Result<BTreeSet<String>>,
+) -> Result<Vec<Violation>> {
     let graph = Graph::of(metadata)?;
     let mut violations = Vec::new();
     let packages = metadata.workspace_packages();
@@ -21,8 +27,12 @@ pub(super) fn check(rules: &Rules, metadata: &Metadata) -> Result<Vec<Violation>
         });
     }
     for package in packages.iter().filter(|package| rules.of(&package.name).is_some_and(|rule| rule.pure)) {
-        for (name, path) in graph.reached_from(&package.id) {
-            if rules.pure.dependencies.contains(name) {
+        let reached = graph.reached_from(&package.id);
+        let mut forbidden =
+            reached.into_iter().filter(|(name, _)| rules.pure.dependencies.contains(*name)).peekable();
+        let own = if forbidden.peek().is_some() { alone(&package.name)? } else { BTreeSet::new() };
+        for (name, path) in forbidden {
+            if own.contains(name) {
                 violations.push(Violation {
                     place: package.name.to_string(),
                     what: format!("is pure, but reaches `{name}`: {}", path.join(" → ")),
@@ -96,10 +106,16 @@ impl<'a> Graph<'a> {
         self.ours.contains(&package.id)
     }
 
+    /// What a crate uses; of other people's crates not what only their build scripts use, which runs where they are built.
     fn used_by(&self, id: &PackageId) -> impl Iterator<Item = &'a Package> {
+        let ours = self.ours.contains(id);
+        let counts = move |kind: DependencyKind| match kind {
+            DependencyKind::Development => false,
+            DependencyKind::Build => ours,
+            _ => true,
+        };
         let used = self.nodes.get(id).into_iter().flat_map(|node| &node.deps);
-        let used =
-            used.filter(|used| used.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development));
+        let used = used.filter(move |used| used.dep_kinds.iter().any(|kind| counts(kind.kind)));
         used.filter_map(|used| self.packages.get(&used.pkg).copied())
     }
 

@@ -53,7 +53,8 @@ fn metadata(ours: &[&str], others: &[&str], edges: &[(&str, &str, Option<&str>)]
 }
 
 fn violations(ours: &[&str], others: &[&str], edges: &[(&str, &str, Option<&str>)]) -> Vec<String> {
-    let found = check(&Rules::parse(RULES).unwrap(), &metadata(ours, others, edges)).unwrap();
+    let alone = |_: &str| Ok(others.iter().map(|name| (*name).to_owned()).collect());
+    let found = check(&Rules::parse(RULES).unwrap(), &metadata(ours, others, edges), alone).unwrap();
     let found: Vec<_> =
         found.iter().map(|violation| format!("{}: {}", violation.place, violation.what)).collect();
     println!("{edges:?} -> {found:?}");
@@ -100,6 +101,25 @@ fn a_pure_crate_that_reaches_a_runtime_through_others() {
             "gate: is pure, but reaches `tokio`: bedrock → helper → tokio",
             "bedrock: is pure, but reaches `tokio`: helper → tokio"
         ]
+    );
+}
+
+#[test]
+fn what_only_another_crate_asked_for_is_not_reached() {
+    let edges = [("bedrock", "helper", None), ("helper", "tokio", None)];
+    let metadata = metadata(OURS, &["helper", "tokio"], &edges);
+    let alone = |_: &str| Ok(BTreeSet::from(["helper".to_owned()]));
+    assert!(check(&Rules::parse(RULES).unwrap(), &metadata, alone).unwrap().is_empty());
+}
+
+#[test]
+fn what_runs_while_others_are_built_is_not_reached() {
+    let edges = [("bedrock", "helper", None), ("helper", "tokio", Some("build"))];
+    assert!(violations(OURS, &["helper", "tokio"], &edges).is_empty());
+    assert_eq!(
+        violations(OURS, &["tokio"], &[("bedrock", "tokio", Some("build"))]).len(),
+        2,
+        "our own count"
     );
 }
 
