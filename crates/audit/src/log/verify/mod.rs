@@ -25,6 +25,7 @@ mod ranges;
 mod roots;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 pub use digest::{Digest, MAX_WAIT_MS, Row};
 pub use engine::{Progress, Summary, Verifier, count};

@@ -10,11 +10,9 @@ use super::super::tree::{Frontier, Hash};
 use super::digest::Digest;
 use super::finding::{Code, Finding};
 use super::order::Stretch;
+use super::tile::{Tile, back, search};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-
-/// So many places of a tile are tried where records may have been exchanged.
-const MAX_PLACES: usize = 16;
 
 /// So many changed records are kept to find out whether they are elsewhere.
 const MAX_CHANGED: usize = 100_000;
@@ -67,20 +65,6 @@ enum Suspect {
     Leaf(Changed),
     /// The stored root of a tile is not that of its leaves.
     Tile(Tile),
-}
-
-#[derive(Debug)]
-struct Tile {
-    first: u64,
-    end: u64,
-    node: Hash,
-    /// The root of the stored leaves.
-    stored: Option<Hash>,
-    leaves: Vec<Option<Hash>>,
-    /// Something is wrong with one of its leaves already.
-    explained: bool,
-    /// Places beside which time goes back: where records were exchanged, these are among them.
-    back: Vec<usize>,
 }
 
 /// A record whose leaf is not the stored one.
@@ -563,68 +547,6 @@ fn grow(frontier: &mut Option<Frontier>, leaf: Option<Hash>, made: &mut Vec<(u8,
 fn span(level: u8, index: u64) -> (u64, u64) {
     let width = 1_u64.checked_shl(8 * u32::from(level)).unwrap_or(u64::MAX);
     (index.saturating_mul(width), index.saturating_add(1).saturating_mul(width))
-}
-
-/// Places beside which time goes back.
-fn back(places: &[Option<&Digest>]) -> Vec<usize> {
-    let mut found = Vec::new();
-    for (at, pair) in places.windows(2).enumerate() {
-        if let [Some(one), Some(other)] = pair
-            && one.time_ms > other.time_ms
-        {
-            found.extend([at, at + 1]);
-        }
-    }
-    found.dedup();
-    found
-}
-
-/// The leaves of a tile were changed and the stored hashes with them; its root was not. `early`: one of these records is among
-/// them.
-fn search(tile: &Tile, early: Option<(u64, u64)>, found: &mut Vec<Finding>) {
-    let Tile { first, end, node, leaves, back, .. } = tile;
-    let mut seen: HashMap<Hash, u64> = HashMap::new();
-    for (leaf, index) in leaves.iter().flatten().zip(*first..) {
-        if let Some(other) = seen.insert(*leaf, index) {
-            // Which of the two is the copy: the one where the tree begins to differ, if that is known.
-            let here = |index: &u64| early.is_some_and(|(from, end)| (from..end).contains(index));
-            let pair = [(index, other), (other, index)];
-            let known = here(&index) != here(&other);
-            for (index, other) in pair.into_iter().filter(|(index, _)| !known || here(index)) {
-                let why = format!("it is record {other} once more");
-                found.push(Finding::at(Code::DuplicateRecord, index, "", why));
-            }
-            return;
-        }
-    }
-    let leaves: Option<Vec<Hash>> = leaves.iter().copied().collect();
-    if let Some((one, other)) = leaves.and_then(|leaves| exchanged(&leaves, back, *node)) {
-        let (one, other) = (first + one as u64, first + other as u64);
-        for (index, place) in [(one, other), (other, one)] {
-            let why = format!("the record is the one that belongs at {place}");
-            found.push(Finding::at(Code::ReorderedRecord, index, "", why));
-        }
-        return;
-    }
-    if let Some((first, end)) = early {
-        let why = "the first of the changed records of this tile is one of these; their hashes were changed with them";
-        found.push(Finding::between(Code::ChangedRecord, first, end, why));
-    }
-    let why = "one or more of these records are not what the tree holds; their hashes were changed with them";
-    found.push(Finding::between(Code::ChangedRecord, *first, *end, why));
-}
-
-/// The two of these leaves that must be exchanged so that the root is that one.
-fn exchanged(leaves: &[Hash], places: &[usize], root: Hash) -> Option<(usize, usize)> {
-    let places = places.get(..places.len().min(MAX_PLACES))?;
-    let mut pairs = places.iter().flat_map(|one| places.iter().map(move |other| (*one, *other)));
-    pairs.find(|(one, other)| {
-        let mut changed = leaves.to_vec();
-        if one < other {
-            changed.swap(*one, *other);
-        }
-        one < other && complete_root(&changed) == Some(root)
-    })
 }
 
 /// The frontier as hexadecimal, to be kept.
