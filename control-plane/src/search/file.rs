@@ -12,7 +12,7 @@ use portcullis_audit::OutcomeRecord;
 use portcullis_audit::log::Hash;
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,6 +28,7 @@ CREATE TABLE postings (row INTEGER PRIMARY KEY, docs INTEGER NOT NULL, bitmap BL
 CREATE TABLE keys (row INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 CREATE TABLE places (block INTEGER PRIMARY KEY, first INTEGER NOT NULL, places BLOB NOT NULL) STRICT;
 CREATE TABLE early (outcome TEXT NOT NULL) STRICT;
+CREATE TABLE gone (chunk INTEGER PRIMARY KEY, bitmap BLOB NOT NULL) STRICT;
 ";
 
 /// Why the index cannot be read or written.
@@ -78,7 +79,17 @@ pub(super) struct Loaded {
     pub(super) mark: Mark,
     pub(super) words: Vec<NewWord>,
     pub(super) blocks: Vec<Block>,
-    pub(super) early: Vec<Box<OutcomeRecord>>,
+    pub(super) early: Vec<OutcomeRecord>,
+    pub(super) gone: BTreeMap<u32, RoaringBitmap>,
+}
+
+/// What is written whole, beside the delta.
+#[derive(Debug)]
+pub(super) struct Beside<'a> {
+    /// Outcomes without their decision.
+    pub(super) early: &'a VecDeque<OutcomeRecord>,
+    /// Pruned decisions of these chunks.
+    pub(super) gone: Vec<(u32, &'a RoaringBitmap)>,
 }
 
 impl File {
@@ -149,7 +160,7 @@ impl File {
     pub(super) fn write(
         &self,
         delta: &Delta,
-        early: &VecDeque<Box<OutcomeRecord>>,
+        beside: &Beside<'_>,
         before: u64,
         mark: &Mark,
     ) -> Result<(), FileError> {
@@ -161,7 +172,14 @@ impl File {
         write_postings(&tx, delta, known)?;
         write_keys(&tx, delta, known)?;
         write_places(&tx, &delta.places, before)?;
-        write_early(&tx, early)?;
+        write_early(&tx, beside.early)?;
+        for (chunk, bitmap) in &beside.gone {
+            let bitmap = pack_bitmap(&mut (*bitmap).clone());
+            tx.execute(
+                "INSERT OR REPLACE INTO gone (chunk, bitmap) VALUES (?1, ?2)",
+                params![chunk, bitmap],
+            )?;
+        }
         tx.execute(
             "INSERT INTO meta (one, origin, cursor, leaf) VALUES (1, ?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET origin = excluded.origin, cursor = excluded.cursor, leaf = excluded.leaf",
@@ -200,6 +218,12 @@ fn load(conn: &Connection) -> Result<Loaded, FileError> {
     while let Some(row) = rows.next()? {
         let json: String = row.get(0)?;
         loaded.early.push(serde_json::from_str(&json).map_err(|_| FileError::Broken("early"))?);
+    }
+    let mut statement = conn.prepare("SELECT chunk, bitmap FROM gone")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let bytes: Vec<u8> = row.get(1)?;
+        loaded.gone.insert(row.get(0)?, unpack_bitmap(&bytes).ok_or(FileError::Broken("gone"))?);
     }
     Ok(loaded)
 }
@@ -263,7 +287,7 @@ fn write_places(tx: &Transaction<'_>, new: &[(u64, Seq)], before: u64) -> Result
     Ok(())
 }
 
-fn write_early(tx: &Transaction<'_>, early: &VecDeque<Box<OutcomeRecord>>) -> Result<(), FileError> {
+fn write_early(tx: &Transaction<'_>, early: &VecDeque<OutcomeRecord>) -> Result<(), FileError> {
     tx.execute("DELETE FROM early", [])?;
     let mut put = tx.prepare_cached("INSERT INTO early (outcome) VALUES (?1)")?;
     for outcome in early {

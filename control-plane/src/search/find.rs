@@ -123,7 +123,7 @@ impl Index {
             for chunk in plan.chunks(Order::Descending) {
                 let span = plan.span(chunk);
                 let whole = plan.clauses.is_empty() && span == (0, 1 << CHUNK_BITS);
-                if whole && !self.delta.chunks.contains(&chunk) {
+                if whole && !self.delta.chunks.contains(&chunk) && !self.gone.contains_key(&chunk) {
                     self.totals(conn, facet, chunk, &mut counts)?;
                     continue;
                 }
@@ -204,6 +204,9 @@ impl Index {
         let (first, end) = plan.span(chunk);
         hits.remove_range(..first);
         hits.remove_range(end..);
+        if let Some(gone) = self.gone.get(&chunk) {
+            hits -= gone;
+        }
         Ok(hits)
     }
 

@@ -2,15 +2,15 @@
 
 use super::delta::Delta;
 use super::facet::{Facet, Facts, Key, of_decision, of_outcome};
-use super::file::{self, Block, File, FileError, Mark};
-use super::pack::{BLOCK_BITS, chunk_of, find_keys, hash, index_of, key_entry, key_row};
+use super::file::{self, Beside, Block, File, FileError, Mark};
+use super::pack::{BLOCK_BITS, chunk_of, find_keys, hash, index_of, key_entry, key_row, offset_of};
 use super::words::{Caps, OTHERS, Words};
 use crate::storage::{Logged, Seq, StoredDecision, seq_of};
 use portcullis_audit::log::{Hash, RecordKind};
 use portcullis_audit::{DecisionRecord, OutcomeRecord, OutcomeState};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 /// Outcomes that wait for their decision; of more, the oldest are given up: calls that were let out unaudited have none.
@@ -32,7 +32,11 @@ pub(super) struct Index {
     newest: Seq,
     states: Vec<(OutcomeState, u32)>,
     /// Outcomes that came before their decision, the oldest first.
-    early: VecDeque<Box<OutcomeRecord>>,
+    early: VecDeque<OutcomeRecord>,
+    /// Decisions whose records were pruned since they were indexed, as far as somebody has looked for them, by chunk.
+    pub(super) gone: BTreeMap<u32, RoaringBitmap>,
+    /// Chunks of which the file does not know it.
+    gone_news: BTreeSet<u32>,
     /// Records that could not be read, since the start.
     pub(super) unread: u64,
 }
@@ -83,6 +87,8 @@ impl Index {
             newest: 0,
             states: Vec::new(),
             early: loaded.early.into(),
+            gone: loaded.gone,
+            gone_news: BTreeSet::new(),
             unread: 0,
         };
         // The states have numbers before anything else has.
@@ -166,7 +172,7 @@ impl Index {
             Some(at) => self.add(at, outcome),
             None => {
                 // Its decision comes later, or was pruned, or never was: a call that was let out unaudited.
-                self.early.push_back(Box::new(outcome.clone()));
+                self.early.push_back(outcome.clone());
                 if self.early.len() > EARLY {
                     self.early.pop_front();
                 }
@@ -245,14 +251,26 @@ impl Index {
         Ok(places.iter().find(|(_, found)| *found >= seq).map_or(next, |(index, _)| *index))
     }
 
+    /// These records were pruned: they are looked for no more.
+    pub(super) fn forget(&mut self, indexes: &[u64]) {
+        for index in indexes {
+            let chunk = chunk_of(*index);
+            self.gone.entry(chunk).or_default().insert(offset_of(*index));
+            self.gone_news.insert(chunk);
+        }
+    }
+
     /// Writes to the file what it lacks. What was written stays in memory until [`Index::flushed`].
     pub(super) fn flush(&self) -> Result<(), FileError> {
-        self.file.write(&self.delta, &self.early, self.mark.cursor, &self.next)
+        let gone = self.gone_news.iter().filter_map(|chunk| Some((*chunk, self.gone.get(chunk)?)));
+        let beside = Beside { early: &self.early, gone: gone.collect() };
+        self.file.write(&self.delta, &beside, self.mark.cursor, &self.next)
     }
 
     /// Forgets what the file has now.
     pub(super) fn flushed(&mut self) {
         self.delta = Delta::default();
+        self.gone_news.clear();
         self.mark = self.next.clone();
     }
 }

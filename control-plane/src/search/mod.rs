@@ -33,6 +33,7 @@ pub use text::Text;
 use crate::storage::{Log, Order, Page, Seq, Store, StoreError, StoredDecision};
 use file::FileError;
 use index::Index;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -47,6 +48,8 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 const FAR: u64 = 50_000;
 /// How long a search may take.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// Records asked for at once where many turn out to be pruned.
+const SPARSE: usize = 4_096;
 /// Records read at once where the store itself is searched.
 const PAGE: u32 = 500;
 
@@ -107,7 +110,8 @@ impl Search {
     /// [`SearchError::Store`], [`SearchError::Slow`].
     pub async fn find(self: &Arc<Self>, store: &Arc<dyn Store>, query: &Query) -> Result<Page, SearchError> {
         // The store's own order and index serve these, and need not be caught up.
-        let direct = query.is_open() || query.keys.contains_key(&Key::Call);
+        let one_call = query.keys.get(&Key::Call).is_some_and(|calls| calls.len() == 1);
+        let direct = query.is_open() || one_call;
         if direct || !self.is_current(&**store).await {
             return self.scan(store, query).await;
         }
@@ -162,14 +166,18 @@ impl Search {
     {
         let limit = usize::try_from(query.limit.max(1)).unwrap_or(usize::MAX);
         let deadline = Instant::now() + DEADLINE;
-        let (mut page, mut after) = (Page::default(), query.after);
+        let (mut page, mut after, mut sparse) = (Page::default(), query.after, false);
         loop {
-            let want = (limit + 1 - page.decisions.len()).min(1_000);
+            let want = if sparse { SPARSE } else { (limit + 1 - page.decisions.len()).min(SPARSE) };
             let asked = query.clone();
             let found = self.with(move |index| index.candidates(&asked, after, want)).await?;
             let keys: Vec<Seq> = found.places.iter().map(|(_, seq)| *seq).collect();
             after = keys.last().copied().or(after);
             let loaded = if keys.is_empty() { Vec::new() } else { load(keys).await? };
+            sparse = loaded.len() * 2 < found.places.len();
+            if loaded.len() < found.places.len() {
+                self.forget(&found.places, &loaded).await;
+            }
             page.decisions.extend(loaded.into_iter().filter(|found| query.matches(found)));
             if page.decisions.len() > limit {
                 page.decisions.truncate(limit);
@@ -183,6 +191,19 @@ impl Search {
                 return Err(slow(query, after));
             }
         }
+    }
+
+    /// What was looked for and is no more was pruned: it is not looked for again.
+    async fn forget(self: &Arc<Self>, places: &[(u64, Seq)], loaded: &[StoredDecision]) {
+        let there: HashSet<Seq> = loaded.iter().map(|found| found.seq).collect();
+        let gone = places.iter().filter(|(_, seq)| !there.contains(seq)).map(|(index, _)| *index);
+        let (search, gone) = (Arc::clone(self), gone.collect::<Vec<_>>());
+        let done = tokio::task::spawn_blocking(move || {
+            if let Some(index) = search.index.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                index.forget(&gone);
+            }
+        });
+        let _ = done.await;
     }
 
     /// Searches the store itself: it looks for what it can, and the rest is compared here.
