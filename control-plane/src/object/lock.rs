@@ -156,6 +156,7 @@ fn unsigned(why: &'static str) -> HttpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use object_store::aws::AwsCredential;
 
     #[test]
     fn what_makes_an_object_is_locked_and_nothing_else() {
@@ -171,6 +172,85 @@ mod tests {
             println!("{method} {query:?}: {expected}");
             assert_eq!(makes_object(&method, query), expected);
         }
+    }
+
+    /// Keeps what it is sent.
+    #[derive(Debug, Default, Clone)]
+    struct Kept(std::sync::Arc<std::sync::Mutex<Vec<HttpRequest>>>);
+
+    impl HttpService for Kept {
+        fn call<'a, 'b>(
+            &'a self,
+            request: HttpRequest,
+        ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'b>>
+        where
+            'a: 'b,
+            Self: 'b,
+        {
+            self.0.lock().unwrap().push(request);
+            Box::pin(async { Err(HttpError::new(HttpErrorKind::Unknown, std::io::Error::other("kept"))) })
+        }
+    }
+
+    fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+        use hmac::{KeyInit, Mac};
+        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>, as it is written there.
+    fn signature(request: &HttpRequest, signed: &str, scope: &str, secret: &str) -> String {
+        use sha2::Digest;
+        let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
+        let headers: String = signed.split(';').map(|name| format!("{name}:{}\n", header(name))).collect();
+        let (uri, digest) = (request.uri(), header("x-amz-content-sha256"));
+        let canonical = format!(
+            "{}\n{}\n{}\n{headers}\n{signed}\n{digest}",
+            request.method(),
+            uri.path(),
+            uri.query().unwrap_or_default()
+        );
+        let hash = hex::encode(sha2::Sha256::digest(canonical));
+        let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{hash}", header("x-amz-date"));
+        let key = scope.split('/').fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part));
+        hex::encode(hmac(&key, &text))
+    }
+
+    #[tokio::test]
+    async fn the_headers_of_the_lock_are_signed_with_the_rest() {
+        signed(Method::PUT, "").await;
+        signed(Method::POST, "?uploads=").await;
+    }
+
+    async fn signed(method: Method, query: &str) {
+        let kept = Kept::default();
+        let credential =
+            AwsCredential { key_id: "AKID".to_owned(), secret_key: "secret".to_owned(), token: None };
+        let provider: AwsCredentialProvider =
+            std::sync::Arc::new(object_store::StaticCredentialProvider::new(credential));
+        let lock = Lock { mode: LockMode::Compliance, until_ms: 1_800_000_000_000 };
+        let inner = HttpClient::new(kept.clone());
+        let locking = Locking { inner, lock, credentials: provider };
+        let uri = format!("https://bucket.s3.eu-central-1.amazonaws.com/prefix/records.jsonl{query}");
+        let request = http::Request::builder().method(method).uri(uri)
+            .header("x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=AKID/20261121/eu-central-1/s3/aws4_request, SignedHeaders=host, Signature=00")
+            .body(object_store::client::HttpRequestBody::empty());
+        locking.call(request.unwrap()).await.unwrap_err();
+        let requests = kept.0.lock().unwrap();
+        let request = &requests[0];
+        let said = request.headers().get(AUTHORIZATION).unwrap().to_str().unwrap();
+        println!("{said}");
+        let part = |name: &str| said.split_once(name).unwrap().1.split(',').next().unwrap().trim().to_owned();
+        let (signed, scope) = (part("SignedHeaders="), part("Credential=AKID/"));
+        for name in
+            ["x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-content-sha256", "host"]
+        {
+            assert!(signed.split(';').any(|one| one == name), "{name} in {signed}");
+        }
+        assert_eq!(part("Signature="), signature(request, &signed, &scope, "secret"));
+        assert_eq!(request.headers()["x-amz-object-lock-mode"], "COMPLIANCE");
     }
 
     #[test]

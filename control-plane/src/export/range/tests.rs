@@ -2,17 +2,20 @@
 
 use super::*;
 use crate::export::Manifest;
-use crate::export::formats::{ExportFormat, jsonl, tests::records as one_of_each};
+use crate::export::formats::tests::{python, records as one_of_each, repository};
+use crate::export::formats::{ExportFormat, jsonl};
 use crate::export::target::Target;
 use crate::export::tests::memory::MemoryLog;
+use crate::object::{Lock, LockMode};
 use crate::storage::Logged;
 use anyhow::{bail, ensure};
 use portcullis_audit::dsse::{Envelope, IN_TOTO};
 use portcullis_audit::log::{Frontier, Hash, RecordKind, SigningKey, verify_consistency};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -342,4 +345,77 @@ fn a_log_that_answers_nonsense_is_an_error() {
         println!("{error}");
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// An S3 server that ends with the test.
+struct S3(Child, String);
+
+impl S3 {
+    fn start() -> S3 {
+        let mut command = Command::new(python());
+        command.arg(repository().join("testdata/audit/s3_server.py")).stderr(Stdio::null());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        assert!(!port.is_empty(), "the S3 server does not start: is tests/requirements.txt installed?");
+        S3(child, format!("http://127.0.0.1:{}", port.trim()))
+    }
+
+    fn look(&self) -> BTreeMap<String, serde_json::Value> {
+        let script = repository().join("testdata/audit/s3_server.py");
+        let output = Command::new(python()).arg(script).args(["look", &self.1]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn place(&self, prefix: &str, staging: &Path) -> Place {
+        let options = [
+            ("endpoint", self.1.as_str()),
+            ("allow_http", "true"),
+            ("region", "eu-central-1"),
+            ("access_key_id", "test"),
+            ("secret_access_key", "test"),
+        ];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let lock = Lock { mode: LockMode::Governance, until_ms: 4_000_000_000_000 };
+        let target = Target::open(&format!("s3://locked/{prefix}"), &options, [], Some(lock)).unwrap();
+        Place::new(target, staging.to_owned()).unwrap()
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_bucket_gets_the_same_files_locked_and_large_ones_in_parts() {
+    let log = log(12_000);
+    let plan = Plan { split: Split::Records(9_000), ..plan(ExportFormat::Jsonl) };
+    let whole = TempDir::new().unwrap();
+    export(&mut source(&log), whole.path(), &plan).unwrap();
+    let s3 = S3::start();
+    let staging = TempDir::new().unwrap();
+    let place = || s3.place("evidence/2026", staging.path());
+    let mut broken = Shaky { fails_at: Some(9_500), most: 100, ..source(&log) };
+    run(&mut broken, &place(), &plan, &mut |_, _| {}).unwrap_err();
+    assert_eq!(s3.look().len(), 1, "the first file, and no manifest");
+    let again = Plan { resume: true, ..plan.clone() };
+    let done = run(&mut source(&log), &place(), &again, &mut |_, _| {}).unwrap();
+    assert_eq!(done.resumed_files, 1);
+    let found = s3.look();
+    let expected = everything(whole.path());
+    assert_eq!(found.len(), expected.len());
+    for (name, bytes) in expected {
+        let object = &found[&format!("evidence/2026/{name}")];
+        println!("{name}: {object}");
+        assert_eq!(object["sha256"], hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&bytes)));
+        assert_eq!(object["parts"], bytes.len().div_ceil(8 * 1024 * 1024).max(1));
+        // This server forgets the lock of what is put in parts; that it is asked for, and signed, is tested in `object::lock`.
+        if object["parts"] == 1 {
+            assert_eq!((&object["mode"], &object["until"]), (&"GOVERNANCE".into(), &4_000_000_000.0.into()));
+        }
+    }
+    assert!(fs::read_dir(staging.path()).map_or(0, Iterator::count) == 0, "nothing is left behind");
 }
