@@ -158,7 +158,7 @@ const fn entrance(entrance: Entrance) -> &'static str {
 }
 
 /// The address without its port; what is no socket address stays as it is.
-pub(super) fn ip_of(address: &str) -> String {
+pub(crate) fn ip_of(address: &str) -> String {
     address.parse::<SocketAddr>().map_or_else(|_| address.to_owned(), |address| address.ip().to_string())
 }
 

@@ -83,12 +83,23 @@ impl App {
             self.telemetry.phase(Phase::Identity, known - started);
         }
         if let Some(bundle) = bundle.filter(|_| !identified.is_refused()) {
-            self.history.fill(&*self.store, bundle, &mut identified.call).await?;
+            self.history.fill(&*self.store, &self.redactor, bundle, &mut identified.call).await?;
             self.name_results(bundle, &mut identified.call).await?;
             if kind == DecisionKind::Call {
                 wants.inspect.text = bundle.inspects_for(&identified.call).text;
             }
         }
+
+        wants.text |= self.capturer.wants_text();
+        if identified.lacks_text() && self.capturer.wants_text() && bundle.is_some() {
+            return Ok(Turn::Answer(Answered {
+                decision_id: String::new(),
+                leaf: None,
+                verdict: Verdict::NeedText,
+                wants,
+            }));
+        }
+        let texts = if self.capturer.wants_text() { identified.texts() } else { Vec::new() };
 
         for _ in 0..MAX_ROUNDS {
             let settled = match rule::rule(&identified, bundle)? {
@@ -115,7 +126,7 @@ impl App {
                     return Ok(Turn::Wait { approval_id, hold, wants });
                 }
             };
-            let committed = self.commit(commit).await;
+            let committed = self.commit(commit, &texts, !wants.inspect.is_nothing()).await;
             known = Instant::now();
             self.telemetry.decision_phase(kind, Phase::Commit, known - decided);
             match (committed, again) {
@@ -140,9 +151,11 @@ impl App {
         if ids.is_empty() {
             return Ok(());
         }
-        let tools = self.store.tools_of(call.principal.name.clone(), ids).await?;
-        for (result, tool) in results.iter_mut().zip(tools) {
-            result.proposed = tool;
+        for principal in self.redactor.principals(&call.principal.name) {
+            let tools = self.store.tools_of(principal, ids.clone()).await?;
+            for (result, tool) in results.iter_mut().zip(tools) {
+                result.proposed = result.proposed.take().or(tool);
+            }
         }
         Ok(())
     }

@@ -123,11 +123,12 @@ impl ExplanationView {
     /// Explains what `bundle` says of a recorded call; `None` when policy was not asked.
     #[must_use]
     pub fn of_record(bundle: &Bundle, record: DecisionRecord) -> Option<Self> {
+        let redacted = record.redaction.clone().map(|redaction| redaction.fields).unwrap_or_default();
         match recall(record, bundle) {
             Recalled::Decided { call, .. } => {
                 let of_tools = call.tool.is_some().then_some(super::recall::LOST_OF_TOOLS);
                 let lost = LOST.iter().chain(super::recall::COUNTED).copied().chain(of_tools);
-                let not_recorded = lost.map(str::to_owned).collect();
+                let not_recorded = lost.map(str::to_owned).chain(redacted).collect();
                 Some(ExplanationView { not_recorded, ..ExplanationView::of(bundle, &call) })
             }
             Recalled::Refused | Recalled::Text => None,

@@ -2,6 +2,7 @@
 
 use super::App;
 use crate::search::SearchHealth;
+use crate::sinks::SecondHealth;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +14,9 @@ pub struct Health {
     pub ready: bool,
     /// The store.
     pub store: StoreHealth,
+    /// The second sink of the audit, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_sink: Option<SecondHealth>,
     /// The bundle.
     pub bundle: BundleHealth,
     /// The search index. Calls do not need it.
@@ -97,7 +101,13 @@ impl App {
         let store = StoreHealth { writable: error.is_none(), error };
         let bundle = self.bundle_health();
         let search = self.search.health(&*self.store);
-        Health { ready: store.writable && bundle.loaded, store, bundle, search }
+        let second_sink = self.sinks.as_ref().map(|sinks| sinks.health(&*self.store));
+        let recordable = match (&self.sinks, &second_sink) {
+            (Some(sinks), Some(second)) if sinks.one_is_enough() => store.writable || second.up,
+            (_, Some(second)) => store.writable && second.up,
+            (_, None) => store.writable,
+        };
+        Health { ready: recordable && bundle.loaded, store, second_sink, bundle, search }
     }
 
     /// The state of the bundle.

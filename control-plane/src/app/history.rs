@@ -11,9 +11,10 @@ mod sessions;
 mod tests;
 
 use crate::clock;
+use crate::redaction::Redactor;
 use crate::storage::{Committed, Held, LetOut, Store, StoreError};
 use counts::Counters;
-use portcullis_policy::{Bundle, Call, Seen};
+use portcullis_policy::{Bundle, Call, Counts, Seen};
 use sessions::{Found, Key, Sessions};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +33,7 @@ struct State {
 }
 
 /// A call on its way out: counted when its record stands.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Leaving {
     history: Arc<History>,
     key: Key,
@@ -62,16 +63,27 @@ impl History {
     pub(super) async fn fill(
         &self,
         store: &dyn Store,
+        redactor: &Redactor,
         bundle: &Bundle,
         call: &mut Call,
     ) -> Result<(), StoreError> {
         if bundle.wants_counts() {
             let tool = call.tool.as_ref().and_then(|tool| tool.names.first()).map_or("", String::as_str);
-            call.counts = self.lock().counters.counts(&call.principal.name, tool, call.time);
+            // What was read from records is counted under the name that they have.
+            let names = redactor.principals(&call.principal.name);
+            let mut state = self.lock();
+            call.counts = names.iter().fold(Counts::default(), |sum, name| {
+                let own = state.counters.counts(name, tool, call.time);
+                Counts {
+                    minute: sum.minute + own.minute,
+                    hourly: sum.hourly + own.hourly,
+                    daily: sum.daily + own.daily,
+                }
+            });
         }
         if let Some(back_ms) = bundle.wants_history() {
             let since_ms = call.time.saturating_sub(back_ms);
-            call.history = self.seen(store, &Key::of(call), since_ms, call.time).await?;
+            call.history = self.seen(store, redactor, &Key::of(call), (since_ms, call.time)).await?;
         }
         Ok(())
     }
@@ -79,9 +91,9 @@ impl History {
     async fn seen(
         &self,
         store: &dyn Store,
+        redactor: &Redactor,
         key: &Key,
-        since_ms: u64,
-        now_ms: u64,
+        (since_ms, now_ms): (u64, u64),
     ) -> Result<Vec<Seen>, StoreError> {
         loop {
             let number = match self.lock().sessions.find(key, since_ms, now_ms) {
@@ -90,7 +102,10 @@ impl History {
             };
             // What is let out meanwhile is added to what is read.
             let limit = u32::try_from(REMEMBERED).unwrap_or(u32::MAX);
-            let stored = store.seen(key.principal.to_string(), key.session(), since_ms, limit).await?;
+            let mut stored = Vec::new();
+            for (principal, session) in recorded(redactor, key) {
+                stored.extend(store.seen(principal, session, since_ms, limit).await?);
+            }
             self.lock().sessions.complete(key, number, since_ms, stored);
         }
     }
@@ -119,7 +134,24 @@ impl History {
     }
 }
 
+/// Under which names a session may be on record.
+fn recorded(redactor: &Redactor, key: &Key) -> Vec<(String, Option<String>)> {
+    let sessions = key.session().map_or_else(
+        || vec![None],
+        |session| redactor.sessions(&session).into_iter().map(Some).collect::<Vec<_>>(),
+    );
+    let principals = redactor.principals(&key.principal);
+    principals
+        .into_iter()
+        .flat_map(|principal| sessions.iter().map(move |session| (principal.clone(), session.clone())))
+        .collect()
+}
+
 impl Held for Leaving {
+    fn again(&self) -> Option<Box<dyn Held>> {
+        Some(Box::new(self.clone()))
+    }
+
     fn recorded(self: Box<Self>, committed: &Committed) {
         if committed.repeated {
             return;

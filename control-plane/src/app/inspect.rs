@@ -7,6 +7,7 @@ use super::recall;
 use super::tool::{ToolAnswer, ToolQuestion};
 use super::{App, Fault};
 use crate::clock;
+use crate::redaction::Redactor;
 use crate::telemetry::InspectionPhase;
 use portcullis_audit::{self as audit, DecisionKind, DecisionRecord, VerdictKind};
 use portcullis_policy::Response;
@@ -138,8 +139,15 @@ impl App {
         let record = match self.parents.get(&decision_id) {
             Some(record) => record,
             None => {
-                let found = self.store.decision(decision_id.clone()).await?;
-                let record = Arc::new(found.ok_or(Fault::NoDecision(decision_id))?.record);
+                let spilled = self.sinks.as_ref().and_then(|sinks| sinks.find(&decision_id));
+                let found = match spilled {
+                    Some(spilled) => spilled.record.clone(),
+                    None => {
+                        let found = self.store.decision(decision_id.clone()).await?;
+                        found.ok_or(Fault::NoDecision(decision_id))?.record
+                    }
+                };
+                let record = Arc::new(self.as_asked(found)?);
                 self.parents.put(&record);
                 record
             }
@@ -157,6 +165,25 @@ impl App {
             "decision `{}` has no answer to ask about: {problem}",
             record.decision_id
         )))
+    }
+}
+
+impl App {
+    /// A record with what was taken out of it: a rule must see of an answer's call what it saw of the call. Where that is known
+    /// no more, nothing is decided, so that no rule silently does not hold.
+    fn as_asked(&self, record: DecisionRecord) -> Result<DecisionRecord, Fault> {
+        if record.redaction.as_ref().is_none_or(|redaction| !Redactor::hides(redaction)) {
+            return Ok(record);
+        }
+        match self.in_flight.get(&record.call_id) {
+            Some(clear) => Ok(DecisionRecord {
+                decision_id: record.decision_id,
+                decided_at_ms: record.decided_at_ms,
+                correlation_id: record.correlation_id,
+                ..DecisionRecord::clone(&clear)
+            }),
+            None => Err(Fault::Forgotten(record.decision_id)),
+        }
     }
 }
 

@@ -224,6 +224,11 @@ impl Book for Limits {
 }
 
 impl Held for Hold {
+    /// What is reserved is durable with the record, in one transaction.
+    fn again(&self) -> Option<Box<dyn Held>> {
+        None
+    }
+
     fn recorded(mut self: Box<Self>, committed: &Committed) {
         // What was recorded before has its own reservation, or had it.
         self.recorded = !committed.repeated;

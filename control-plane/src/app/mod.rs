@@ -21,9 +21,11 @@ mod rollout;
 mod shadow;
 #[cfg(test)]
 mod speed;
+mod text;
 mod tool;
 
 pub use approvals::{Answer, AnswerError, Desk, Expiry, NewGrant};
+pub(crate) use call::ip_of;
 pub use chronicle::chronicle;
 pub use explain::{ConditionView, Explained, ExplanationView, PartView, RuleView, holds};
 pub use fault::Fault;
@@ -37,9 +39,12 @@ pub use reaper::Reaper;
 pub use recall::{LOST, Recalled, recall};
 pub use rollout::{Motive, RolloutError, Uploaded, restore_pin};
 pub use shadow::{ShadowCount, ShadowReport, ShadowRule, ShadowVerdict};
+pub use text::forget_texts;
 
 use crate::bundle::ActiveBundle;
+use crate::redaction::{Capturer, InFlight, Redactor};
 use crate::search::Search;
+use crate::sinks::Sinks;
 use crate::storage::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
@@ -70,6 +75,14 @@ pub struct App {
     pub exports: crate::export::Board,
     /// How retention is doing.
     pub retention: Arc<crate::retention::Board>,
+    /// What records leave out or blind.
+    pub redactor: Arc<Redactor>,
+    /// What is kept of texts.
+    pub capturer: Arc<Capturer>,
+    /// The second place where records go, where there is one.
+    pub sinks: Option<Arc<Sinks>>,
+    /// Calls whose records do not have all that was known of them.
+    in_flight: InFlight,
     probe: health::ProbeCache,
     parents: inspect::Parents,
     /// Held while somebody changes bundles over the API.
@@ -126,6 +139,10 @@ impl App {
             search: Arc::new(Search::new(None)),
             exports: crate::export::Board::default(),
             retention: Arc::default(),
+            redactor: Arc::default(),
+            capturer: Arc::default(),
+            sinks: None,
+            in_flight: InFlight::default(),
             probe,
             parents: inspect::Parents::default(),
             rollout: tokio::sync::Mutex::default(),

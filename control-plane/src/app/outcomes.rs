@@ -9,6 +9,7 @@ use portcullis_bedrock::answer::{IdentityCheck, identity_check, identity_check_o
 use portcullis_protocol::{
     AnswerFacts, CredentialKind, Outcome, OutcomeAck, OutcomeBatch, OutcomeKind, ToolOrigin,
 };
+use std::time::Duration;
 
 impl App {
     /// Takes a batch. When this is `Ok`, all of it is durable; repeated outcomes are taken and change nothing.
@@ -25,16 +26,17 @@ impl App {
         let accepted = u64::try_from(batch.outcomes.len()).unwrap_or(u64::MAX);
         let gap = gap(&batch);
         let now_ms = clock::unix_ms();
-        let records: Vec<_> =
+        let mut records: Vec<_> =
             batch.outcomes.into_iter().map(|outcome| record(outcome, &batch.gate, now_ms)).collect();
+        records.iter_mut().for_each(|record| self.redactor.outcome(record));
+        let calls: Vec<_> = records.iter().map(|record| record.call_id.clone()).collect();
         let states: Vec<_> = records.iter().map(|record| record.state).collect();
         let deadline = self.settings.commit_timeout;
-        let commit = self.store.commit_outcomes(records, gap);
-        let result = tokio::time::timeout(deadline, commit).await.map_err(|_| Fault::CommitTimeout(deadline));
-        if let Err(fault) = result.and_then(|taken| taken.map_err(Fault::from)) {
+        if let Err(fault) = self.record_outcomes(records, gap, deadline).await {
             self.telemetry.fault(fault.code());
             return Err(fault);
         }
+        calls.iter().for_each(|call| self.in_flight.forget(call));
         self.telemetry.outcomes(&states);
         if batch.unaudited > 0 || batch.lost > 0 {
             self.telemetry.gap(batch.unaudited, batch.lost);
@@ -46,6 +48,24 @@ impl App {
             );
         }
         Ok(OutcomeAck { accepted })
+    }
+
+    /// Where a second sink must have them, they are acknowledged when it has. A gate sends again what was not.
+    async fn record_outcomes(
+        &self,
+        records: Vec<OutcomeRecord>,
+        gap: Option<Event>,
+        deadline: Duration,
+    ) -> Result<(), Fault> {
+        if let Some(sinks) = &self.sinks {
+            sinks.check()?;
+        }
+        let commit = self.store.commit_outcomes(records, gap);
+        tokio::time::timeout(deadline, commit).await.map_err(|_| Fault::CommitTimeout(deadline))??;
+        match &self.sinks {
+            Some(sinks) => Ok(sinks.settled(&*self.store).await?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -109,6 +109,9 @@ pub(super) fn record(call: Call, rest: Rest, decided: Decided) -> audit::Decisio
         policy: decided.policy,
         problem: problem.map(|p| audit::Problem { code: p.code, detail: p.detail }),
         verdict: decided.verdict,
+        redaction: None,
+        captured: Vec::new(),
+        spilled: false,
     }
 }
 

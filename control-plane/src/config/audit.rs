@@ -2,9 +2,9 @@
 
 use crate::export::{Export, RawExport};
 use crate::proof::{Publish, RawPublish, RawWitness, Witness};
-use crate::redaction::RawRedaction;
+use crate::redaction::{CaptureConfig, RawRedaction, RedactionConfig};
 use crate::retention::{RawRetention, Retention};
-use crate::sinks::RawSinks;
+use crate::sinks::{RawSinks, SinksConfig};
 use serde::Deserialize;
 
 /// As the file says it. Each part is described where it is used.
@@ -23,8 +23,12 @@ pub struct RawAudit {
     pub exports: Vec<RawExport>,
     /// How long records stay.
     pub retention: Option<RawRetention>,
-    /// What records leave out or blind; captured text.
+    /// What records leave out or blind.
     pub redaction: Option<RawRedaction>,
+    /// Whether prompts and judged answers are kept, encrypted: none, redacted or full [default: none].
+    pub capture_text: Option<String>,
+    /// How long they are kept [default: 30d].
+    pub keep_text: Option<String>,
 }
 
 /// What of it was checked.
@@ -40,6 +44,12 @@ pub struct AuditConfig {
     pub exports: Vec<Export>,
     /// How long records stay.
     pub retention: Retention,
+    /// What records leave out or blind.
+    pub redaction: Option<RedactionConfig>,
+    /// What is kept of texts.
+    pub capture: CaptureConfig,
+    /// The second place where records go.
+    pub sinks: Option<SinksConfig>,
 }
 
 impl AuditConfig {
@@ -65,6 +75,9 @@ impl AuditConfig {
             retention: Retention::check(&raw.retention.unwrap_or_default())?,
             origin: raw.origin,
             witnesses: raw.witnesses.into_iter().map(Witness::check).collect::<Result<_, _>>()?,
+            redaction: raw.redaction.map(RedactionConfig::check).transpose()?,
+            capture: CaptureConfig::check(raw.capture_text, raw.keep_text)?,
+            sinks: raw.sinks.map(SinksConfig::check).transpose()?,
             publish: raw.publish.map(Publish::check).transpose()?,
         })
     }

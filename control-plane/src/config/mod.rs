@@ -14,6 +14,8 @@ pub use raw::{RawConfig, Secrets};
 use crate::app::Settings;
 use crate::bundle::{BundleKey, Trust};
 use crate::http::Address;
+use crate::redaction::RedactionError;
+use crate::sinks::SinksError;
 use crate::storage::LogKey;
 use crate::tokens::{Kind, sha256};
 use crate::webhooks::{Webhook, WebhookError};
@@ -82,6 +84,12 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// Sinks make no sense.
+    #[error(transparent)]
+    Sinks(#[from] SinksError),
+    /// A redaction makes no sense.
+    #[error(transparent)]
+    Redaction(#[from] RedactionError),
     /// A webhook makes no sense.
     #[error(transparent)]
     Webhook(#[from] WebhookError),

@@ -124,3 +124,20 @@ fn what_the_audits_page_shows_is_a_configuration() {
     println!("{} samples, {exports} exports, {kept} kinds with a time", samples.len());
     assert!(exports >= 3 && kept >= 6);
 }
+
+/// What the documentation shows of the audit's own part is taken as it is.
+#[test]
+fn samples_of_the_audit_are_configurations() {
+    let page = include_str!("../../../docs/audit.md");
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let ours = blocks.filter(|block| block.contains("sinks:") || block.contains("redaction:"));
+    let mut loaded = 0;
+    for block in ours {
+        let raw = RawConfig::from_yaml(Path::new("portcullis.yaml"), block).unwrap();
+        let config =
+            Config::check(raw, Secrets::default()).unwrap_or_else(|error| panic!("{error}: {block}"));
+        println!("{:?} {:?}", config.audit.sinks, config.audit.redaction);
+        loaded += 1;
+    }
+    assert_eq!(loaded, 2);
+}

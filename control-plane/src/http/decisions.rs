@@ -7,6 +7,7 @@ use super::time;
 use super::view::{self, DecisionsPage};
 use crate::app::App;
 use crate::clock;
+use crate::redaction::Redactor;
 use crate::search::{self, Facet, Key, SearchError, Text};
 use crate::storage::{Cursor, Order};
 use axum::extract::State;
@@ -113,7 +114,8 @@ pub(super) async fn decisions(
     _: Admin,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<DecisionsPage>, Problem> {
-    let Asked { query, wait, count } = read(pairs, &["limit", "cursor", "order", "wait", "count"])?;
+    let Asked { mut query, wait, count } = read(pairs, &["limit", "cursor", "order", "wait", "count"])?;
+    widen(&app.redactor, &mut query);
     let deadline = Instant::now() + wait;
     let mut watch = app.store.watch();
     let count = if count { app.search.count(&app.store, &query).await } else { None };
@@ -184,7 +186,8 @@ pub(super) async fn facets(
     let (_, name) = pairs.swap_remove(at);
     let facet = Facet::parse(&name)
         .ok_or_else(|| Problem::bad_request(format!("`facet` cannot be `{name}`; use one of {}", known())))?;
-    let Asked { query, .. } = read(pairs, &["limit"])?;
+    let Asked { mut query, .. } = read(pairs, &["limit"])?;
+    widen(&app.redactor, &mut query);
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let mut values = app.search.values(&app.store, &query, facet, limit + 1).await?;
     let more = values.len() > limit;
@@ -270,6 +273,32 @@ fn read(pairs: Vec<(String, String)>, others: &[&str]) -> Result<Asked, Problem>
         return Err(Problem::bad_request("`wait` needs `order=asc`"));
     }
     Ok(Asked { query, wait: Duration::from_secs(wait.min(MAX_WAIT)), count })
+}
+
+/// What is redacted on record is found by its value in the clear as well.
+fn widen(redactor: &Redactor, query: &mut search::Query) {
+    let wide = |values: &mut Vec<String>, forms: &dyn Fn(&str) -> Vec<String>| {
+        let exact = values.iter().filter(|value| !value.contains(['*', '?']));
+        let more: Vec<String> = exact.flat_map(|value| forms(value)).collect();
+        more.into_iter().for_each(|form| {
+            if !values.contains(&form) {
+                values.push(form)
+            }
+        });
+    };
+    for (facet, values) in &mut query.facets {
+        match facet {
+            Facet::Principal => wide(values, &|name| redactor.principals(name)),
+            Facet::Tenant => wide(values, &|name| redactor.tenants(name)),
+            Facet::Account => wide(values, &|name| redactor.accounts(name)),
+            _ => {}
+        }
+    }
+    for (key, values) in &mut query.keys {
+        if matches!(key, Key::Session | Key::Correlation) {
+            wide(values, &|name| redactor.sessions(name));
+        }
+    }
 }
 
 fn add(values: &mut Vec<String>, key: &str, value: &str) -> Result<(), Problem> {

@@ -47,6 +47,11 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let (_, last, pruned) = app.retention.view();
     app.telemetry.retention(pruned, last.as_ref());
     app.telemetry.exports(&app.exports.views(app.store.head().borrow().size));
+    if let Some(second) = app.sinks.as_ref().map(|sinks| sinks.health(&*app.store)) {
+        app.telemetry.gauge("portcullis_second_sink_up", flag(second.up));
+        app.telemetry.gauge("portcullis_second_sink_behind_records", count(second.behind));
+        app.telemetry.gauge("portcullis_second_sink_spilled_decisions", count(second.spilled));
+    }
     if let Some(bundle) = app.bundle.current() {
         app.telemetry.limits(app.limits.fullest(&bundle, crate::clock::unix_ms()));
     }

@@ -24,7 +24,7 @@ mod view;
 pub use approvals::{ApprovalView, ApprovalsPage, GrantList, GrantView};
 pub use audit::{
     ConsistencyView, ExportList, HoldList, HoldView, InclusionView, LogKeys, NewHold, RetentionView,
-    RotatedKey,
+    RotatedKey, TextView, TextsView,
 };
 pub use bundles::{BundleList, FileView, UploadView, VersionDetail, VersionView};
 pub use correlations::{CorrelationView, StepKind, StepView, TotalsView};
@@ -40,6 +40,7 @@ use crate::app::App;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::routing::{delete, get, post};
 use std::sync::Arc;
 
@@ -100,6 +101,7 @@ pub fn admin_api(app: Arc<App>) -> Router {
         .route("/openapi.json", get(openapi::serve))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), audit::second::both))
         .layer(limit)
         .with_state(app)
 }

@@ -40,6 +40,7 @@ use utoipa::{Modify, OpenApi};
         super::audit::log::consistency,
         super::audit::tiles::tile,
         super::audit::reconciliations::record,
+        super::audit::text::text,
         super::bundles::list,
         super::bundles::upload,
         super::bundles::validate,

@@ -34,7 +34,7 @@ pub(super) struct RecordsQuery {
     operation: Option<String>,
 }
 
-fn translate(params: RecordsQuery) -> Result<RecordQuery, Problem> {
+fn translate(params: RecordsQuery, app: &App) -> Result<RecordQuery, Problem> {
     let now_ms = clock::unix_ms();
     let time = |text: Option<String>| {
         text.map(|text| time::parse(&text, now_ms)).transpose().map_err(Problem::bad_request)
@@ -42,7 +42,7 @@ fn translate(params: RecordsQuery) -> Result<RecordQuery, Problem> {
     Ok(RecordQuery {
         since_ms: time(params.since)?,
         until_ms: time(params.until)?,
-        principal: params.principal,
+        principal: params.principal.map(|name| app.redactor.principal(&name)),
         operation: params.operation,
         ..RecordQuery::default()
     })
@@ -62,7 +62,7 @@ pub(super) async fn export(
     _: Admin,
     Query(params): Query<RecordsQuery>,
 ) -> Result<Response, Problem> {
-    let query = translate(params)?;
+    let query = translate(params, &app)?;
     // The first page before the status: what cannot be read at all is an error of its own.
     let first = app.store.records(query.clone()).await?;
     // A page waits here, one is read, one is on its way: no more, however slowly the client reads.
@@ -149,5 +149,5 @@ pub(super) async fn shadow_report(
     _: Admin,
     Query(params): Query<RecordsQuery>,
 ) -> Result<Json<ShadowReport>, Problem> {
-    Ok(Json(app.shadow_report(translate(params)?).await?))
+    Ok(Json(app.shadow_report(translate(params, &app)?).await?))
 }

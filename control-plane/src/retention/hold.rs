@@ -1,5 +1,6 @@
 //! What a legal hold holds.
 
+use crate::redaction::Redactor;
 use crate::storage::{Logged, StoredHold};
 use portcullis_audit::log::RecordKind;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,24 @@ impl HoldScope {
             return Err("the range of the hold ends before it begins".to_owned());
         }
         Ok(())
+    }
+
+    /// The same for each form in which its values may stand in records: what is redacted on record is held by its value in the
+    /// clear.
+    fn as_recorded(&self, redactor: &Redactor) -> Vec<HoldScope> {
+        let forms = |value: &Option<String>, forms: &dyn Fn(&str) -> Vec<String>| {
+            value.as_deref().map_or_else(|| vec![None], |value| forms(value).into_iter().map(Some).collect())
+        };
+        let mut scopes = Vec::new();
+        for principal in forms(&self.principal, &|name| redactor.principals(name)) {
+            for tenant in forms(&self.tenant, &|name| redactor.tenants(name)) {
+                for correlation in forms(&self.correlation, &|id| redactor.sessions(id)) {
+                    let (principal, tenant) = (principal.clone(), tenant.clone());
+                    scopes.push(HoldScope { principal, tenant, correlation, ..self.clone() });
+                }
+            }
+        }
+        scopes
     }
 
     /// Its ranges fit.
@@ -178,13 +197,13 @@ pub(super) struct InForce(Vec<(String, HoldScope)>);
 
 impl InForce {
     /// Of all holds. One whose scope cannot be read holds everything: it was placed by a newer version.
-    pub(super) fn of(holds: &[StoredHold]) -> Self {
+    pub(super) fn of(holds: &[StoredHold], redactor: &Redactor) -> Self {
         let in_force = holds.iter().filter(|hold| hold.released.is_none());
-        InForce(
-            in_force
-                .map(|hold| (hold.name.clone(), serde_json::from_str(&hold.scope).unwrap_or_default()))
-                .collect(),
-        )
+        let scopes = in_force.flat_map(|hold| {
+            let scope: HoldScope = serde_json::from_str(&hold.scope).unwrap_or_default();
+            scope.as_recorded(redactor).into_iter().map(|scope| (hold.name.clone(), scope))
+        });
+        InForce(scopes.collect())
     }
 
     /// Whether somebody must know what a record is about.
@@ -244,7 +263,7 @@ mod tests {
                 at_ms: 0,
                 released: None,
             };
-            let in_force = InForce::of(&[hold]);
+            let in_force = InForce::of(&[hold], &Redactor::default());
             let subjects = [
                 (RecordKind::Decision, &decision),
                 (RecordKind::ToolCall, &tool),

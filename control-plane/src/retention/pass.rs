@@ -6,6 +6,7 @@ use super::hold::{InForce, Subject};
 use crate::app::App;
 use crate::clock;
 use crate::export::cursor_names;
+use crate::redaction::Redactor;
 use crate::storage::{Event, EventKind, Logged, Prune, Store, StoreError};
 use portcullis_audit::log::RecordKind;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,7 @@ pub struct Keeper {
     rules: Retention,
     /// Exports that must have a record before it is pruned.
     exports: Vec<String>,
+    redactor: Arc<Redactor>,
 }
 
 /// What the last pass did.
@@ -79,7 +81,8 @@ impl Keeper {
     /// For that application; `exports` are those that must have a record before it is pruned.
     #[must_use]
     pub fn new(app: &App, rules: Retention, exports: Vec<String>) -> Self {
-        Keeper::on(Arc::clone(&app.store), Arc::clone(&app.retention), rules, exports)
+        let keeper = Keeper::on(Arc::clone(&app.store), Arc::clone(&app.retention), rules, exports);
+        Keeper { redactor: Arc::clone(&app.redactor), ..keeper }
     }
 
     /// For that store.
@@ -90,7 +93,7 @@ impl Keeper {
         exports: Vec<String>,
     ) -> Self {
         board.rules(rules.clone());
-        Keeper { store, board, rules, exports }
+        Keeper { store, board, rules, exports, redactor: Arc::default() }
     }
 
     /// Prunes every hour, and soon after a hold was placed meanwhile. Never ends.
@@ -183,7 +186,7 @@ impl Keeper {
     async fn prune_stretch(&self, mut stretch: Stretch, pass: &mut LastPass) -> Result<(), StoreError> {
         while stretch.from < stretch.end {
             let holds = self.store.holds().await?;
-            let batch = self.collect(&stretch, &InForce::of(&holds.holds)).await?;
+            let batch = self.collect(&stretch, &InForce::of(&holds.holds, &self.redactor)).await?;
             if let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) {
                 let detail = json!({
                     "what": "retention_pruned",

@@ -1,6 +1,6 @@
 //! What runs beside the calls for the audit: the search index, publication, witnesses, exports, retention.
 
-use crate::app::App;
+use crate::app::{App, forget_texts};
 use crate::config::AuditConfig;
 use crate::export::Follower;
 use crate::proof::{Cosigner, Publisher};
@@ -27,6 +27,10 @@ pub(super) fn spawn(app: &Arc<App>, config: &AuditConfig) -> Vec<JoinHandle<()>>
     let keeper = Keeper::new(app, config.retention.clone(), required);
     if !config.retention.keep.is_empty() {
         tasks.push(tokio::spawn(keeper.run()));
+    }
+    tasks.push(tokio::spawn(forget_texts(Arc::clone(app), config.capture.keep)));
+    if let Some(sinks) = &app.sinks {
+        tasks.push(tokio::spawn(Arc::clone(sinks).run(Arc::clone(&app.store))));
     }
     tasks
 }

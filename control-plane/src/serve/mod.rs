@@ -9,7 +9,9 @@ use crate::app::{App, Expiry, KeyRing, Reaper, chronicle, restore_pin};
 use crate::bundle::{self, ActiveBundle, WatchOptions};
 use crate::config::Config;
 use crate::http::{self, Address, Listener};
+use crate::redaction::{Capturer, Redactor};
 use crate::search::Search;
+use crate::sinks::Sinks;
 use crate::storage::{SqliteOptions, SqliteStore, Store};
 use crate::telemetry::Telemetry;
 use crate::tokens::{Kind, MasterKey, Tokens};
@@ -64,6 +66,9 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
         Some((key, origin)) => MasterKey::parse(key, origin)?,
         None => MasterKey::load_or_create(&config.data_dir)?,
     };
+    let redactor = Arc::new(Redactor::new(config.audit.redaction.clone(), &master));
+    let capturer = Arc::new(Capturer::new(config.audit.capture.mode, &master));
+    let sinks = config.audit.sinks.clone().map(|sinks| Sinks::open(sinks, &master)).transpose()?;
     let keys = KeyRing::load(Arc::clone(&store), Tokens::with_fixed(config.tokens.clone()), master).await?;
     warn_of_missing_tokens(&keys.tokens);
     let (active, changes) = ActiveBundle::new(config.trust.clone());
@@ -82,6 +87,9 @@ async fn serve(config: Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let mut app = App::load(store, active, keys, telemetry, config.settings).await?;
     app.desk.link.clone_from(&config.approvals_link);
     app.search = Arc::new(Search::new(Some(config.data_dir.clone())));
+    app.redactor = redactor;
+    app.capturer = capturer;
+    app.sinks = sinks;
     let app = Arc::new(app);
 
     let (stop, stopped) = watch::channel(false);

@@ -26,6 +26,8 @@ pub trait Book: Send + Sync + Debug {
 pub trait Held: Send + Debug {
     /// The record is durable.
     fn recorded(self: Box<Self>, committed: &Committed);
+    /// The same once more, where the record may become durable elsewhere than in the store; `None` where it must be in the store.
+    fn again(&self) -> Option<Box<dyn Held>>;
 }
 
 /// Limit, key, and the end of a slice.

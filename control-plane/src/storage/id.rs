@@ -10,6 +10,7 @@ use uuid::{Builder, Uuid};
 pub type Seq = i64;
 
 const COUNTER_BITS: u32 = 12;
+const UPPER_HALF: Seq = 1 << (COUNTER_BITS - 1);
 /// Largest time that fits in 48 bits.
 const MAX_MS: u64 = (1 << 48) - 1;
 
@@ -31,6 +32,29 @@ impl Sequence {
     pub fn next(&mut self, now_ms: u64) -> Seq {
         self.last = first_of(now_ms).max(self.last.saturating_add(1));
         self.last
+    }
+}
+
+/// Hands out ids for decisions that come into a store later. They are in the upper half of the counters of their millisecond,
+/// which a store does not reach: no other decision has the same [`Seq`].
+#[derive(Debug, Default)]
+pub struct SpillIds {
+    last: Seq,
+}
+
+impl SpillIds {
+    /// The next one, with its [`Seq`]; `None` when the system gives no randomness.
+    pub fn next(&mut self, now_ms: u64) -> Option<(Seq, String)> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).ok()?;
+        self.last = first_of(now_ms).max(self.last.saturating_add(1)) | UPPER_HALF;
+        Some((self.last, decision_id(self.last, random).to_string()))
+    }
+
+    /// The time of a [`Seq`], Unix milliseconds.
+    #[must_use]
+    pub fn time_of(seq: Seq) -> u64 {
+        time_of(seq)
     }
 }
 
@@ -87,6 +111,19 @@ mod tests {
                 prop_assert!(next > last, "{next} after {last}");
                 last = next;
             }
+        }
+    }
+
+    #[test]
+    fn ids_of_spilled_decisions_grow_and_are_no_store_s() {
+        let (mut spill, mut store) = (SpillIds::default(), Sequence::after(0));
+        let stored: Vec<Seq> = (0..2_000).map(|at| store.next(at / 1_000)).collect();
+        let mut last = 0;
+        for at in 0..10_000 {
+            let (seq, id) = spill.next(at / 5_000).unwrap();
+            assert!(seq > last && !stored.contains(&seq), "{seq} after {last}");
+            assert_eq!(seq_of(&id), Some(seq));
+            last = seq;
         }
     }
 

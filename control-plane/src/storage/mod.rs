@@ -26,7 +26,7 @@ pub use bundles::{BundleAct, BundleChange, BundleVersion, PinChange};
 pub use error::{OpenError, StoreError};
 #[cfg(test)]
 pub(crate) use id::decision_id;
-pub use id::{Seq, Sequence};
+pub use id::{Seq, Sequence, SpillIds};
 pub(crate) use id::{first_of, seq_of, time_of};
 pub use keeping::{Holds, Keeping, LinkKey, Prune, Release, Released, StoredHold};
 pub use live::Live;
@@ -37,6 +37,7 @@ pub use sqlite::{
 };
 pub use trace::{Trace, TraceQuery};
 
+use crate::redaction::SealedText;
 use portcullis_audit::{DecisionRecord, OutcomeRecord, Verdict};
 use portcullis_limits::Snapshot;
 use std::pin::Pin;
@@ -55,11 +56,13 @@ pub struct Commit {
     pub held: Vec<Box<dyn Held>>,
     /// What happens to the approval that the decision rests on, or asks for.
     pub approval: Option<ApprovalChange>,
+    /// Texts of the call, encrypted.
+    pub captured: Vec<SealedText>,
 }
 
 impl From<DecisionRecord> for Commit {
     fn from(record: DecisionRecord) -> Self {
-        Commit { record, held: Vec::new(), approval: None }
+        Commit { record, held: Vec::new(), approval: None, captured: Vec::new() }
     }
 }
 
@@ -97,6 +100,9 @@ pub struct LetOut {
     /// How many.
     pub count: u64,
 }
+
+/// The leaf of a decision that is durable elsewhere and not in the log yet.
+pub const NOT_YET: u64 = u64::MAX;
 
 /// What was committed for a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,12 +218,21 @@ pub struct StoredKeys {
     pub aws_keys: Vec<StoredAwsKey>,
 }
 
+/// Texts that are kept beside the log, encrypted.
+pub trait CapturedTexts {
+    /// Those of a decision.
+    fn captured(&self, decision_id: String) -> Pending<'_, Vec<SealedText>>;
+
+    /// Deletes texts of decisions made before that time, the oldest first, at most so many. Gives how many.
+    fn drop_captured(&self, before_ms: u64, limit: u32) -> Pending<'_, u64>;
+}
+
 /// A durable, append-mostly store of records. Every write is durable when its future is ready.
 ///
 /// # Errors
 /// All methods: [`StoreError::Overloaded`] when too much is queued, [`StoreError::Unavailable`] when the medium does
 /// not take or give the data (full, locked, broken); both pass by themselves, and neither is an allowed call.
-pub trait Store: Approvals + Keeping + Log + Send + Sync + std::fmt::Debug {
+pub trait Store: Approvals + CapturedTexts + Keeping + Log + Send + Sync + std::fmt::Debug {
     /// Records a decision. The store gives it its id and time. The same question asked again (same `call_id`, same
     /// content) gives the recorded verdict.
     ///

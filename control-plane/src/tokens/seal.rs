@@ -3,18 +3,33 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use sha2::Sha256;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The key of keys: 32 bytes, written as base64.
-pub struct MasterKey(LessSafeKey);
+pub struct MasterKey {
+    seals: LessSafeKey,
+    /// What HKDF-Extract makes of it.
+    derives: [u8; 32],
+}
 
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("MasterKey")
     }
+}
+
+/// HMAC-SHA-256 (RFC 2104) under a key of at most 32 bytes.
+fn mac_of<const N: usize>(key: &[u8; N], parts: &[&[u8]]) -> [u8; 32] {
+    // What is shorter than a block counts as if it were followed by zeros.
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    let mac = parts.iter().fold(Hmac::<Sha256>::new(&block.into()), |mac, part| mac.chain_update(part));
+    mac.finalize().into_bytes().into()
 }
 
 /// A master key that cannot be had, or a seal that does not open.
@@ -48,7 +63,15 @@ impl MasterKey {
         let malformed = || MasterKeyError::Malformed(origin.to_owned());
         let bytes = STANDARD.decode(text.trim()).map_err(|_| malformed())?;
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| malformed())?;
-        Ok(MasterKey(LessSafeKey::new(key)))
+        let derives = mac_of(b"portcullis", &[&bytes]);
+        Ok(MasterKey { seals: LessSafeKey::new(key), derives })
+    }
+
+    /// A key for one purpose (HKDF-SHA-256, RFC 5869): whoever has it learns nothing of this one, nor of any other.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        // HKDF-Expand, whose first block is all that is needed.
+        mac_of(&self.derives, &[purpose.as_bytes(), &[1]])
     }
 
     /// Reads `master.key` in the data directory, or makes it, readable by its owner only.
@@ -85,7 +108,7 @@ impl MasterKey {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| MasterKeyError::Randomness)?;
         let mut sealed = secret.as_bytes().to_vec();
-        self.0
+        self.seals
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(owner.as_bytes()),
@@ -105,7 +128,7 @@ impl MasterKey {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| wrong())?;
         let mut text = text.to_vec();
         let secret =
-            self.0.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text).map_err(|_| wrong())?;
+            self.seals.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut text).map_err(|_| wrong())?;
         String::from_utf8(secret.to_vec()).map_err(|_| wrong())
     }
 }

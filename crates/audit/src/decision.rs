@@ -92,6 +92,16 @@ pub struct DecisionRecord {
     pub problem: Option<Problem>,
     /// The verdict.
     pub verdict: Verdict,
+    /// What of it was blinded or left out before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redaction: Option<Redaction>,
+    /// The store did not take it when it was decided: it was durable in the second sink first, and came into the log when the
+    /// store was back. Its entry may be much later than its time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spilled: bool,
+    /// Texts of the call that are kept beside the log, encrypted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captured: Vec<CapturedText>,
 }
 
 /// The kinds of verdict.
@@ -427,6 +437,34 @@ pub struct Problem {
     pub detail: String,
 }
 
+/// What of a record was blinded or left out before it was recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Redaction {
+    /// The fields in which something stood, by their documented names.
+    pub fields: Vec<String>,
+    /// HMAC of what was asked, as it was before: two questions that differ in nothing but what was left out are told apart.
+    pub question: String,
+}
+
+/// A text that is kept beside the log, encrypted. Its retention is its own: the record stays when the text is gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CapturedText {
+    /// `prompt`, `tool_results` or `answer`.
+    pub kind: String,
+    /// Bytes of what is kept.
+    pub bytes: u64,
+    /// HMAC of what is kept. Not a plain hash: a short text could be guessed.
+    pub hmac: String,
+    /// The gate sent a part of it only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+    /// What the detectors know was taken out of it first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
+}
+
 impl DecisionRecord {
     /// Both records were made from the same question, whatever was decided on it: all that the caller sent is equal.
     /// The answer to a repeated `call_id` may be repeated only then.
@@ -436,7 +474,8 @@ impl DecisionRecord {
     }
 
     /// The record without what was decided. By leaving out rather than by picking, so that a field added later counts.
-    fn question(&self) -> DecisionRecord {
+    #[must_use]
+    pub fn question(&self) -> DecisionRecord {
         DecisionRecord {
             decision_id: String::new(),
             decided_at_ms: 0,
@@ -447,6 +486,9 @@ impl DecisionRecord {
             charges: Vec::new(),
             approval: None,
             verdict: Verdict::default(),
+            // A question may come with its text or without.
+            captured: Vec::new(),
+            spilled: false,
             ..self.clone()
         }
     }

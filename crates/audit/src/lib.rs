@@ -16,8 +16,8 @@ mod principal;
 mod tool;
 
 pub use decision::{
-    Agent, Approval, Charge, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace, Price,
-    Problem, Request, Sdk, Source, Verdict, VerdictKind,
+    Agent, Approval, CapturedText, Charge, Credential, DecisionRecord, Endpoint, Matched, Model, PolicyTrace,
+    Price, Problem, Redaction, Request, Sdk, Source, Verdict, VerdictKind,
 };
 pub use event::EventRecord;
 pub use kind::DecisionKind;

@@ -51,13 +51,16 @@ pub enum Unknown {
     Arguments,
     /// A limit decided, and limits are not replayed.
     Limit,
+    /// Rules may read something that was blinded or left out of the record.
+    Redacted,
 }
 
 impl Unknown {
     /// Every one, in the order of reports.
-    pub const ALL: [Self; 5] = [Self::Text, Self::Counts, Self::History, Self::Arguments, Self::Limit];
+    pub const ALL: [Self; 6] =
+        [Self::Text, Self::Counts, Self::History, Self::Arguments, Self::Limit, Self::Redacted];
 
-    /// The stable name: `text`, `counts`, `history`, `arguments`, `limit`.
+    /// The stable name: `text`, `counts`, `history`, `arguments`, `limit`, `redacted`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,6 +69,7 @@ impl Unknown {
             Self::History => "history",
             Self::Arguments => "arguments",
             Self::Limit => "limit",
+            Self::Redacted => "redacted",
         }
     }
 
@@ -80,6 +84,7 @@ impl Unknown {
                 "a rule reads the arguments of a tool call, and records keep only their digest"
             }
             Self::Limit => "a limit decided the recorded call, and limits are not replayed",
+            Self::Redacted => "what rules may read was blinded or left out of the record",
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::App;
 use crate::app::call::{self, Rest};
 use crate::clock;
+use crate::redaction::Captured;
 use portcullis_audit::DecisionKind;
 use portcullis_policy::{Assurance, Bundle, Call, Claim, Principal};
 use portcullis_protocol::{DecisionRequest, Entrance};
@@ -22,6 +23,18 @@ impl Identified {
     /// What is decided.
     pub(super) fn kind(&self) -> DecisionKind {
         self.rest.found.as_ref().map_or(DecisionKind::Call, |found| found.kind)
+    }
+
+    /// A call that is decided on, and that came without its text.
+    pub(super) fn lacks_text(&self) -> bool {
+        let is_call = self.kind() == DecisionKind::Call && !self.is_refused() && self.unverified.is_none();
+        is_call && self.call.request.text.is_none()
+    }
+
+    /// Its texts; of an answer's text, what was not judged before.
+    pub(super) fn texts(&self) -> Vec<Captured> {
+        let text = self.rest.found.as_ref().and_then(|found| found.text.as_ref());
+        Captured::of(&self.call, text.map_or(0, |text| text.bytes.saturating_sub(text.fresh)))
     }
 
     /// No rule is asked.

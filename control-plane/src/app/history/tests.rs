@@ -52,8 +52,8 @@ fn counts(history: &History, principal: &str) -> (u64, u64, u64) {
 }
 
 async fn operations(store: &SqliteStore, history: &History, call: &Call) -> Vec<String> {
-    let seen =
-        history.seen(store, &Key::of(call), clock::unix_ms() - DAY_MS, clock::unix_ms()).await.unwrap();
+    let times = (clock::unix_ms() - DAY_MS, clock::unix_ms());
+    let seen = history.seen(store, &Redactor::default(), &Key::of(call), times).await.unwrap();
     assert!(seen.is_sorted_by_key(|seen| seen.time));
     seen.into_iter().map(|seen| seen.operation).collect()
 }

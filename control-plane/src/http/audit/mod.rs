@@ -6,12 +6,15 @@ pub(super) mod log;
 pub(super) mod reconciliations;
 pub(super) mod records;
 pub(super) mod retention;
+pub(super) mod second;
+pub(super) mod text;
 pub(super) mod tiles;
 
 pub use exports::ExportList;
 pub use holds::{HoldList, HoldView, NewHold};
 pub use log::{ConsistencyView, InclusionView, LogKeys, RotatedKey};
 pub use retention::RetentionView;
+pub use text::{TextView, TextsView};
 
 use crate::app::App;
 use axum::Router;
@@ -30,6 +33,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/v1/audit/proof/inclusion", get(log::inclusion))
         .route("/v1/audit/proof/consistency", get(log::consistency))
         .route("/v1/audit/exports", get(exports::exports))
+        .route("/v1/audit/text/{decision_id}", get(text::text))
         .route("/v1/audit/reconciliations", post(reconciliations::record))
         .route("/v1/audit/holds", get(holds::list).post(holds::place))
         .route("/v1/audit/holds/{name}/release", post(holds::release))

@@ -3,6 +3,7 @@
 mod admin;
 mod approvals;
 mod bundles;
+mod captured;
 mod correlations;
 mod data;
 mod fields;
@@ -12,8 +13,10 @@ mod holds;
 mod inspections;
 mod keys;
 mod limits;
+mod mutations;
 mod reconciliations;
 mod records;
+mod redaction;
 mod reports;
 mod search;
 mod wire;
@@ -21,6 +24,7 @@ mod wire;
 use super::{admin_api, data_plane};
 use crate::app::{App, KeyRing, Settings, restore_pin};
 use crate::bundle::ActiveBundle;
+use crate::redaction::{RawRedaction, RedactionConfig, Redactor};
 use crate::search::Search;
 use crate::storage::{OpenError, SqliteOptions, SqliteStore, Store};
 use crate::telemetry::Telemetry;
@@ -202,4 +206,29 @@ pub(super) fn question(changes: Value) -> Value {
         question[key] = value.clone();
     }
     question
+}
+
+impl Plane {
+    /// With records redacted like that.
+    pub(super) fn redacting(self, key_id: u32, fields: &[(&str, &str)]) -> Plane {
+        let fields = fields.iter().map(|(name, mode)| ((*name).to_owned(), (*mode).to_owned())).collect();
+        let config = RedactionConfig::check(RawRedaction { key_id: Some(key_id), fields }).unwrap();
+        let Plane { app, data, admin, data_token, admin_token, dir } = self;
+        drop((data, admin));
+        let mut app = Arc::into_inner(app).expect("nobody else uses it yet");
+        let master = MasterKey::load_or_create(dir.path()).unwrap();
+        app.redactor = Arc::new(Redactor::new(Some(config), &master));
+        let app = Arc::new(app);
+        let (data, admin) = (data_plane(Arc::clone(&app)), admin_api(Arc::clone(&app)));
+        Plane { data, admin, app, data_token, admin_token, dir }
+    }
+
+    /// The same data directory, in another process.
+    pub(super) async fn again(self, rules: &str) -> Plane {
+        let Plane { app, data, admin, dir, .. } = self;
+        drop((app, data, admin));
+        let bundle = ActiveBundle::empty();
+        install(&bundle, rules);
+        plane_of(Settings::default(), dir, bundle, defaults).await
+    }
 }

@@ -11,6 +11,7 @@
 mod approvals;
 mod attempts;
 mod bundles;
+mod captured;
 mod change;
 mod checkpoint;
 mod decide;
@@ -299,7 +300,7 @@ impl Drop for SqliteStore {
 
 impl Store for SqliteStore {
     fn commit(&self, commit: Commit) -> Pending<'_, Committed> {
-        let Commit { mut record, held, approval } = commit;
+        let Commit { mut record, held, approval, captured } = commit;
         let mut random = [0; 8];
         if let Err(error) = getrandom::fill(&mut random) {
             let error = StoreError::Unavailable(format!("no randomness for a decision id: {error}"));
@@ -307,12 +308,17 @@ impl Store for SqliteStore {
         }
         let (queued, answer) = {
             let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
-            let seq = entry.sequence.next(self.clock.now());
-            // Many in one millisecond run ahead of the clock: what comes after is not dated before them.
-            self.clock.seen(id::time_of(seq));
-            record.decision_id = id::decision_id(seq, random).to_string();
-            record.decided_at_ms = id::time_of(seq);
-            match Row::new(seq, record, &self.attempts) {
+            // What was durable elsewhere first has been told its id and time.
+            let spilled = id::seq_of(&record.decision_id).filter(|_| record.spilled);
+            let seq = spilled.unwrap_or_else(|| {
+                let seq = entry.sequence.next(self.clock.now());
+                // Many in one millisecond run ahead of the clock: what comes after is not dated before them.
+                self.clock.seen(id::time_of(seq));
+                record.decision_id = id::decision_id(seq, random).to_string();
+                record.decided_at_ms = id::time_of(seq);
+                seq
+            });
+            match Row::new(seq, record, captured, &self.attempts) {
                 Ok(row) => {
                     let approving = approval.map(|change| Approving {
                         change,

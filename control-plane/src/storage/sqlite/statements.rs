@@ -2,9 +2,11 @@
 
 use super::approvals::Ledger;
 use super::attempts::Attempts;
+use super::captured;
 use super::links::{self, Links};
 use super::log::{Packed, Tx};
 use super::writer::Failed;
+use crate::redaction::SealedText;
 use crate::storage::id::{self, Seq};
 use crate::storage::{
     ApprovalChange, Committed, Event, EventKind, Reaped, StoreError, StoredAwsKey, StoredToken,
@@ -35,6 +37,10 @@ pub(super) struct Row {
     tool: Option<String>,
     /// Shadow mode has changed the verdict.
     shadowed: bool,
+    /// Texts, encrypted.
+    captured: Vec<SealedText>,
+    /// It was durable elsewhere before.
+    spilled: bool,
     committed: Committed,
     links: Links,
     /// The correlation, as far as it is known before the ids that the record quotes are looked up.
@@ -44,7 +50,12 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(seq: Seq, mut record: DecisionRecord, attempts: &Attempts) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        seq: Seq,
+        mut record: DecisionRecord,
+        captured: Vec<SealedText>,
+        attempts: &Attempts,
+    ) -> Result<Self, StoreError> {
         let links = Links::take(&mut record, attempts);
         let packed = pack(&record)?;
         let draft = links.undecided().then(|| Box::new(record.clone()));
@@ -65,6 +76,8 @@ impl Row {
             session: record.agent.and_then(|agent| agent.session).filter(|session| !session.is_empty()),
             kind: record.kind,
             tool: record.tool.and_then(|tool| tool.names.into_iter().next()),
+            captured,
+            spilled: record.spilled,
             shadowed: record.policy.shadow.is_some(),
             committed: Committed {
                 decision_id: record.decision_id,
@@ -90,7 +103,13 @@ impl Row {
     }
 
     pub(super) fn insert(&mut self, tx: &Tx<'_>) -> Result<Committed, Failed> {
-        tx.in_time(id::time_of(self.seq))?;
+        if self.spilled {
+            // Those that were looked at before are looked at again: this one was not among them.
+            tx.prepare_cached("UPDATE meta SET value = min(value, ?1) WHERE key = 'reaped_to'")?
+                .execute([self.seq.saturating_sub(1)])?;
+        } else {
+            tx.in_time(id::time_of(self.seq))?;
+        }
         if let Some(draft) = &mut self.draft {
             let found = self.links.correlation(tx, &self.principal, self.seq)?;
             draft.correlation_id = Some(found.unwrap_or_else(|| self.correlation.clone()));
@@ -124,6 +143,7 @@ impl Row {
         }
         let leaf = unsigned(tx.append(&self.packed)?);
         self.links.write(tx, &self.principal, self.seq)?;
+        captured::put(tx, self.seq, &self.captured)?;
         Ok(Committed { leaf, ..self.committed.clone() })
     }
 

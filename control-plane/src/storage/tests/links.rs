@@ -242,7 +242,7 @@ async fn an_outcome_before_its_decision_links_as_well() {
     store.commit_outcomes(vec![proposing("one", &["t"])], None).await.unwrap();
     let held: Vec<Box<dyn crate::storage::Held>> = vec![Box::new(Nothing)];
     let record = quoting("a", "one", &[]);
-    store.commit(crate::storage::Commit { record, held, approval: None }).await.unwrap();
+    store.commit(crate::storage::Commit { held, ..record.into() }).await.unwrap();
     store.commit_decision(quoting("a", "two", &["t".to_owned()])).await.unwrap();
     assert_eq!(calls(&store, "two").await, ["one", "two"]);
 }
@@ -251,6 +251,10 @@ async fn an_outcome_before_its_decision_links_as_well() {
 struct Nothing;
 
 impl crate::storage::Held for Nothing {
+    fn again(&self) -> Option<Box<dyn crate::storage::Held>> {
+        None
+    }
+
     fn recorded(self: Box<Self>, _: &crate::storage::Committed) {}
 }
 

@@ -1,6 +1,7 @@
 //! Records in, a table out, on every core.
 
 use crate::app::{Recalled, recall};
+use crate::redaction::Redactor;
 use crate::storage::{RecordQuery, Records};
 use anyhow::{Context, anyhow};
 use portcullis_audit::DecisionRecord;
@@ -120,9 +121,13 @@ fn work(
             let record: DecisionRecord = serde_json::from_str(&line)
                 .context("a record cannot be read; was it written by a newer version?")?;
             let (principal, id) = (record.principal.name.clone(), record.decision_id.clone());
+            let hidden = record.redaction.as_ref().is_some_and(Redactor::hides);
             match recall(record, bundle) {
                 Recalled::Refused => table.add_refused(),
                 Recalled::Text => table.add_unknown(portcullis_policy::replay::Unknown::Text),
+                Recalled::Decided { .. } if hidden => {
+                    table.add_unknown(portcullis_policy::replay::Unknown::Redacted);
+                }
                 Recalled::Decided { call, recorded } => {
                     let judgement = judge(bundle, &call, &recorded, enforce_shadow);
                     table.add(&call, &principal, &id, &recorded, judgement);

@@ -199,7 +199,7 @@ impl Digest {
         };
         if own > time_ms {
             dated(format!("the record says {own}, and was written to the log before, at {time_ms}"));
-        } else if time_ms - own > MAX_WAIT_MS {
+        } else if time_ms - own > MAX_WAIT_MS && !facts.late {
             dated(format!("the record says {own}, and was written to the log {} ms later", time_ms - own));
         }
         if let (RecordKind::Decision | RecordKind::ToolCall | RecordKind::AnswerText, Some(at)) =

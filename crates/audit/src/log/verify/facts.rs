@@ -43,6 +43,8 @@ struct Decision<'a> {
     verdict: Verdict<'a>,
     #[serde(borrow, default)]
     kind: Option<Text<'a>>,
+    #[serde(default)]
+    spilled: bool,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +97,8 @@ pub(super) struct Facts<'a> {
     pub(super) id: Cow<'a, str>,
     /// Its own time, Unix milliseconds; 0: it has none.
     pub(super) time_ms: u64,
+    /// It says that it came into the log later than it was made: it was durable elsewhere first.
+    pub(super) late: bool,
     /// What it says of a call or of the log.
     pub(super) says: Says<'a>,
 }
@@ -149,13 +153,13 @@ pub(super) fn read(kind: RecordKind, record: &[u8]) -> Result<Facts<'_>, String>
             } else {
                 Says::Nothing
             };
-            Ok(Facts { id: found.decision_id.0, time_ms: found.decided_at_ms, says })
+            Ok(Facts { id: found.decision_id.0, time_ms: found.decided_at_ms, late: found.spilled, says })
         }
         RecordKind::Outcome => {
             let found: Outcome<'_> = serde_json::from_str(record).map_err(wrong)?;
             let (unknown, forwarded) = (found.state.0 == "unknown", found.forwarded);
             let says = Says::Outcome { call_id: found.call_id.0.clone(), unknown, forwarded };
-            Ok(Facts { id: found.call_id.0, time_ms: found.recorded_at_ms, says })
+            Ok(Facts { id: found.call_id.0, time_ms: found.recorded_at_ms, late: false, says })
         }
         RecordKind::Approval | RecordKind::Bundle | RecordKind::Admin | RecordKind::Gap => {
             let found: Event<'_> = serde_json::from_str(record).map_err(wrong)?;
@@ -166,7 +170,7 @@ pub(super) fn read(kind: RecordKind, record: &[u8]) -> Result<Facts<'_>, String>
                 RecordKind::Admin | RecordKind::Gap => detail(kind, record),
                 _ => Says::Nothing,
             };
-            Ok(Facts { id: found.event_id.0, time_ms: found.at_ms, says })
+            Ok(Facts { id: found.event_id.0, time_ms: found.at_ms, late: false, says })
         }
     }
 }
