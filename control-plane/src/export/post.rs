@@ -67,11 +67,14 @@ impl Poster {
     }
 }
 
+/// Bytes that went out, and records that were refused for good.
+pub(super) type Sums = (u64, u64);
+
+/// Sends some records.
+pub(super) type Send<'a> = &'a mut dyn FnMut(&[&Logged]) -> Result<Sums, Failed>;
+
 /// Sends records with `send`, in halves where they are too large, in order. Gives the sum of what `send` gives.
-pub(super) fn in_parts(
-    records: &[&Logged],
-    send: &mut dyn FnMut(&[&Logged]) -> Result<(u64, u64), Failed>,
-) -> Result<(u64, u64), Refusal> {
+pub(super) fn in_parts(records: &[&Logged], send: Send<'_>) -> Result<Sums, Refusal> {
     match send(records) {
         Ok(sums) => Ok(sums),
         Err(Failed::Refused(refusal)) => Err(refusal),
