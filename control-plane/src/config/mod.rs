@@ -47,7 +47,7 @@ pub struct Config {
     pub tokens: Vec<(Kind, String, [u8; 32])>,
     /// The master key, in base64, and where it came from; `None`: the file in the data directory.
     pub master_key: Option<(String, String)>,
-    /// Where the key is that signs the log.
+    /// The key that signs the log.
     pub log_key: LogKey,
     /// Where people answer approvals; `{id}` stands for the approval's id.
     pub approvals_link: Option<String>,
@@ -150,6 +150,12 @@ impl Config {
             (None, Some(file)) => Some((read(&file)?, file.display().to_string())),
             (None, None) => None,
         };
+        let log_key = match (secrets.log_key.as_deref(), raw.log_key_file) {
+            (Some(seed), _) => LogKey::from_base64(seed)
+                .map_err(|reason| ConfigError::Value { key: "PORTCULLIS_LOG_KEY", reason })?,
+            (None, Some(file)) => LogKey::File(file),
+            (None, None) => LogKey::Directory,
+        };
         let mut webhooks: Vec<Webhook> = Vec::new();
         for webhook in raw.webhooks.unwrap_or_default() {
             let webhook = Webhook::check(webhook, &|name| secrets.named.get(name).cloned())?;
@@ -171,7 +177,7 @@ impl Config {
             settings,
             tokens,
             master_key,
-            log_key: raw.log_key_file.map_or(LogKey::Directory, LogKey::File),
+            log_key,
             approvals_link: raw.approvals_link,
             webhooks,
             audit: AuditConfig::check(raw.audit.unwrap_or_default(), &|name| {

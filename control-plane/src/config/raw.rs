@@ -109,6 +109,8 @@ pub struct Secrets {
     pub admin_token: Option<String>,
     /// `PORTCULLIS_MASTER_KEY`.
     pub master_key: Option<String>,
+    /// `PORTCULLIS_LOG_KEY`.
+    pub log_key: Option<String>,
     /// Whatever variables the file names.
     pub named: BTreeMap<String, String>,
 }
@@ -128,6 +130,7 @@ impl Secrets {
             data_token: variable("PORTCULLIS_BOOTSTRAP_DATA_TOKEN"),
             admin_token: variable("PORTCULLIS_BOOTSTRAP_ADMIN_TOKEN"),
             master_key: variable("PORTCULLIS_MASTER_KEY"),
+            log_key: variable("PORTCULLIS_LOG_KEY"),
             named: BTreeMap::new(),
         }
     }

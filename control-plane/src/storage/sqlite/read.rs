@@ -207,19 +207,15 @@ pub(super) fn events(
 ) -> Result<Vec<StoredEvent>, StoreError> {
     let before = before.and_then(|seq| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
     let mut statement = conn.prepare_cached(
-        "SELECT e.seq, e.at, e.kind, e.actor, unpack(r.dict, r.record) FROM events e JOIN records r ON r.idx = e.idx
+        "SELECT e.seq, unpack(r.dict, r.record) FROM events e JOIN records r ON r.idx = e.idx
          WHERE e.seq < ?1 AND r.record IS NOT NULL ORDER BY e.seq DESC LIMIT ?2",
     )?;
     let mut rows = statement.query([before, i64::from(limit)])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
-        events.push(StoredEvent {
-            seq: unsigned(row.get(0)?),
-            at_ms: unsigned(row.get(1)?),
-            kind: row.get(2)?,
-            actor: row.get(3)?,
-            detail: from_json::<EventRecord>(&row.get::<_, String>(4)?)?.detail,
-        });
+        // What the record says counts; the columns beside it are for finding it.
+        let EventRecord { at_ms, kind, actor, detail, .. } = from_json(&row.get::<_, String>(1)?)?;
+        events.push(StoredEvent { seq: unsigned(row.get(0)?), at_ms, kind, actor, detail });
     }
     Ok(events)
 }

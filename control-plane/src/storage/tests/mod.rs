@@ -6,8 +6,12 @@ mod commits;
 mod faults;
 mod links;
 mod log;
+mod migration;
+mod opening;
+mod power;
 mod reading;
 pub(crate) mod samples;
+mod speed;
 
 use super::{OpenError, SqliteOptions, SqliteStore, Store};
 use portcullis_audit::{

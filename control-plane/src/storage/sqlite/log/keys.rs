@@ -24,6 +24,29 @@ pub enum LogKey {
 }
 
 impl LogKey {
+    /// The key with that seed: 32 bytes in base64.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_base64(text: &str) -> Result<Self, String> {
+        let seed = parse(text)
+            .ok_or("it is not 32 bytes in base64; `head -c 32 /dev/urandom | base64` makes them")?;
+        Ok(LogKey::Seed(seed))
+    }
+
+    /// The key that the environment names, as `portcullis serve` does: for commands that open a store themselves.
+    ///
+    /// # Errors
+    /// When `PORTCULLIS_LOG_KEY` is none.
+    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
+        match (variable("PORTCULLIS_LOG_KEY"), variable("PORTCULLIS_LOG_KEY_FILE")) {
+            (Some(seed), _) => LogKey::from_base64(&seed),
+            (None, Some(file)) => Ok(LogKey::File(file.into())),
+            (None, None) => Ok(LogKey::Directory),
+        }
+    }
+
     /// Its file, if it is in one.
     pub(in super::super) fn file(&self, directory: &Path) -> Option<PathBuf> {
         match self {
@@ -78,8 +101,11 @@ pub(super) fn read(path: &Path) -> Result<Option<[u8; 32]>, OpenError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(OpenError::Io { path: path.to_owned(), source }),
     };
-    let seed = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    seed.map(Some).ok_or_else(|| problem(path, "it does not hold 32 bytes in base64".to_owned()))
+    parse(&text).map(Some).ok_or_else(|| problem(path, "it does not hold 32 bytes in base64".to_owned()))
+}
+
+fn parse(text: &str) -> Option<[u8; 32]> {
+    STANDARD.decode(text.trim()).ok()?.try_into().ok()
 }
 
 /// Writes a key file, for its owner only, durably.

@@ -127,13 +127,14 @@ fn decision(tx: &Tx<'_>, seq: Seq, at: u64) -> Result<(), Failed> {
         .prepare_cached("SELECT record, kind FROM decisions_v8 WHERE seq = ?1")?
         .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let record: Value = serde_json::from_str(&json).map_err(|error| unreadable(&what, error))?;
-    let id = record["decision_id"].as_str().ok_or_else(|| unreadable(&what, "it has no id"))?;
+    let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str);
+    let id = text("/decision_id").ok_or_else(|| unreadable(&what, "it has no id"))?;
     let kind = match kind.as_str() {
         "tool_call" => RecordKind::ToolCall,
         "answer_text" => RecordKind::AnswerText,
         _ => RecordKind::Decision,
     };
-    let correlation = record["correlation_id"].as_str().filter(|correlation| *correlation != id);
+    let correlation = text("/correlation_id").filter(|correlation| *correlation != id);
     let idx = tx.append_at(&Packed::new(kind, id, &record)?, at)?;
     tx.prepare_cached(
         "INSERT INTO decisions (seq, call_id, principal, operation, model, model_base, verdict, session, kind, tool,
@@ -141,7 +142,7 @@ fn decision(tx: &Tx<'_>, seq: Seq, at: u64) -> Result<(), Failed> {
          SELECT seq, call_id, principal, operation, model, model_base, verdict, session, kind, tool, ?2, ?3, ?4
          FROM decisions_v8 WHERE seq = ?1",
     )?
-    .execute(params![seq, correlation, record["policy"]["shadow"].is_string(), idx])?;
+    .execute(params![seq, correlation, text("/policy/shadow").is_some(), idx])?;
     tx.prepare_cached("DELETE FROM decisions_v8 WHERE seq = ?1")?.execute([seq])?;
     Ok(())
 }

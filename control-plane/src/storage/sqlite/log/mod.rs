@@ -25,7 +25,7 @@ pub use keys::LogKey;
 pub use offline::{OfflineCheckpoint, OfflineLog, OfflineRow};
 pub(super) use open::{Opened, open};
 pub(crate) use pack::{Packed, unpack};
-use portcullis_audit::log::{Hash, VerifyingKey, consistency_proof, inclusion_proof};
+use portcullis_audit::log::{Hash, VerifyingKey};
 pub use reader::LogReader;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params};
@@ -51,7 +51,7 @@ impl Log for SqliteStore {
     }
 
     fn log_hashes(&self, level: u8, first: u64, count: u32) -> Pending<'_, Vec<Hash>> {
-        self.read(move |conn| tree::hashes(conn, level, first, u64::from(count)))
+        self.read(move |conn| tree::tiles(conn, level, first, u64::from(count)))
     }
 
     fn inclusion(&self, index: u64, size: u64) -> Pending<'_, Option<Vec<Hash>>> {
@@ -59,7 +59,7 @@ impl Log for SqliteStore {
             if size > read::head(conn)?.size {
                 return Ok(None);
             }
-            inclusion_proof(index, size, |height, index| tree::node(conn, height, index))
+            tree::inclusion(conn, index, size)
         })
     }
 
@@ -68,7 +68,7 @@ impl Log for SqliteStore {
             if new > read::head(conn)?.size {
                 return Ok(None);
             }
-            consistency_proof(old, new, |height, index| tree::node(conn, height, index))
+            tree::consistency(conn, old, new)
         })
     }
 

@@ -1,11 +1,16 @@
 //! The tree, as it is stored: leaves in `records`, roots of complete subtrees of 256 in `log_nodes`.
 
 use crate::storage::StoreError;
-use portcullis_audit::log::{Frontier, Hash, frontier_at};
+use portcullis_audit::log::{
+    Frontier, Hash, complete_root, consistency_proof, frontier_at, inclusion_proof, verify_consistency,
+    verify_inclusion,
+};
 use rusqlite::{Connection, params};
 
 /// Levels of tiles above the leaves.
 const LEVELS: u8 = 7;
+/// Hashes in a tile.
+const TILE: u64 = 256;
 
 /// Hashes `first .. first + count` of a level of tiles; shorter where the log ends.
 pub(super) fn hashes(conn: &Connection, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
@@ -66,4 +71,45 @@ pub(super) fn node(conn: &Connection, height: u32, index: u64) -> Result<Hash, S
         part.push(hash, |_, _, _| {});
     }
     Ok(part.root())
+}
+
+/// [`hashes`] for others: a complete tile is given only if it leads to the hash above it.
+pub(super) fn tiles(conn: &Connection, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
+    let found = hashes(conn, level, first, count)?;
+    let before = usize::try_from(first.next_multiple_of(TILE) - first).unwrap_or(usize::MAX);
+    let whole = found.get(before..).unwrap_or_default().chunks_exact(TILE as usize);
+    for (n, tile) in (first.div_ceil(TILE)..).zip(whole) {
+        if level < LEVELS && complete_root(tile) != complete(conn, level + 1, n, 1)?.pop() {
+            return Err(broken(format!("tile {n} of level {level}")));
+        }
+    }
+    Ok(found)
+}
+
+fn broken(what: String) -> StoreError {
+    StoreError::Inconsistent(format!(
+        "{what} of the log is damaged; `portcullis audit verify` tells where, restore a backup"
+    ))
+}
+
+/// The inclusion proof of a leaf; `None` where there is none. It is tried out before anybody gets it.
+pub(super) fn inclusion(conn: &Connection, index: u64, size: u64) -> Result<Option<Vec<Hash>>, StoreError> {
+    let proof = inclusion_proof(index, size, |height, index| node(conn, height, index))?;
+    if let Some(proof) = &proof {
+        let (leaf, root) = (node(conn, 0, index)?, frontier(conn, size)?.root());
+        verify_inclusion(&leaf, index, size, proof, &root)
+            .map_err(|error| broken(format!("the path of leaf {index} ({error})")))?;
+    }
+    Ok(proof)
+}
+
+/// The consistency proof between two sizes; `None` where there is none. It is tried out before anybody gets it.
+pub(super) fn consistency(conn: &Connection, old: u64, new: u64) -> Result<Option<Vec<Hash>>, StoreError> {
+    let proof = consistency_proof(old, new, |height, index| node(conn, height, index))?;
+    if let Some(proof) = &proof {
+        let (before, after) = (frontier(conn, old)?.root(), frontier(conn, new)?.root());
+        verify_consistency(old, new, proof, &before, &after)
+            .map_err(|error| broken(format!("the tree between {old} and {new} records ({error})")))?;
+    }
+    Ok(proof)
 }
