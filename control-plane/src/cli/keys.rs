@@ -164,7 +164,7 @@ impl Place {
         }
         let fallback = std::env::var_os("PORTCULLIS_DATA_DIR").map(PathBuf::from);
         let directory = self.data_dir.clone().or(fallback).unwrap_or_else(|| DEFAULT_DATA_DIR.into());
-        let store = Arc::new(SqliteStore::open(super::store::options(&directory))?);
+        let store = Arc::new(SqliteStore::open(super::store::options(&directory)?)?);
         let master = match (std::env::var("PORTCULLIS_MASTER_KEY"), &self.master_key_file) {
             (Ok(key), _) if !key.is_empty() => MasterKey::parse(&key, "PORTCULLIS_MASTER_KEY")?,
             (_, Some(file)) => {

@@ -102,7 +102,7 @@ fn change(
     how: impl FnOnce(SqliteOptions) -> SqliteOptions,
 ) -> anyhow::Result<()> {
     let directory = directory.cloned().unwrap_or_else(|| DEFAULT_DATA_DIR.into());
-    let store = SqliteStore::open(how(super::super::store::options(&directory)))?;
+    let store = SqliteStore::open(how(super::super::store::options(&directory)?))?;
     let keys: Vec<String> = store.log_keys().iter().map(ToString::to_string).collect();
     print(&keys, output)
 }

@@ -24,7 +24,7 @@ pub(super) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings the database up to date, each step in one transaction.
+/// Brings the database up to date, all of it in one transaction.
 pub(super) fn migrate(conn: &mut Connection, directory: &Path) -> Result<(), OpenError> {
     let sqlite = |source| OpenError::Sqlite { path: directory.to_owned(), source };
     let known = known();
@@ -32,13 +32,15 @@ pub(super) fn migrate(conn: &mut Connection, directory: &Path) -> Result<(), Ope
     if found > known {
         return Err(OpenError::TooNew { path: directory.to_owned(), found, known });
     }
+    if found == known {
+        return Ok(());
+    }
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
     for (version, step) in (1i64..).zip(MIGRATIONS) {
         if version > found {
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
             tx.execute_batch(step).map_err(sqlite)?;
-            tx.pragma_update(None, "user_version", version).map_err(sqlite)?;
-            tx.commit().map_err(sqlite)?;
         }
     }
-    Ok(())
+    tx.pragma_update(None, "user_version", known).map_err(sqlite)?;
+    tx.commit().map_err(sqlite)
 }

@@ -168,6 +168,17 @@ async fn a_store_that_was_put_back_does_not_open() {
     let keys = store.log_keys();
     assert_eq!(keys[1].name(), format!("{}/2", keys[0].name()));
     drop(store);
+    // A database that is gone altogether is one, too.
+    let gone = tempfile::tempdir().unwrap();
+    copy(dir.path(), gone.path());
+    std::fs::remove_file(gone.path().join("portcullis.db")).unwrap();
+    let error = SqliteStore::open(options(gone.path())).unwrap_err();
+    assert!(matches!(error, OpenError::RolledBack { found: 0, signed: 5, .. }), "{error}");
+    std::fs::remove_file(gone.path().join("portcullis.db")).unwrap();
+    let store = SqliteStore::open(SqliteOptions { recover: true, ..options(gone.path()) }).unwrap();
+    assert_eq!(what(&store).await, ["log_recovered"]);
+    verified(&store).await;
+    drop(store);
     let store = open(dir.path());
     fill(&store, 1).await;
     assert_eq!(verified(&store).await.len(), 5, "the same question was asked before");

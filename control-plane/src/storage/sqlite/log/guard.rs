@@ -32,6 +32,12 @@ pub(super) fn read(directory: &Path) -> Result<Option<String>, OpenError> {
     }
 }
 
+/// Records that a checkpoint covers; `None` where it is none.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let note = SignedNote::parse(text).ok()?;
+    Checkpoint::parse(&note.text).ok().map(|checkpoint| checkpoint.size)
+}
+
 fn damaged(directory: &Path, why: String) -> OpenError {
     OpenError::LogDamaged { path: directory.to_owned(), why }
 }

@@ -84,8 +84,36 @@ impl Opening<'_> {
         }
     }
 
+    /// Nothing says that there was a log before: else this is damage, or a database that somebody has exchanged.
+    fn fresh(&self) -> Result<Option<OpenError>, OpenError> {
+        let used: bool = self
+            .conn
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM log_keys) OR EXISTS (SELECT 1 FROM log_nodes)
+                     OR EXISTS (SELECT 1 FROM decisions) OR EXISTS (SELECT 1 FROM outcomes) OR EXISTS (SELECT 1 FROM events)",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(|source| OpenError::Sqlite { path: self.directory.to_owned(), source })?;
+        if used {
+            return Err(self.damaged("it has no head"));
+        }
+        match guard::read(self.directory)?.map(|text| guard::size(&text)) {
+            Some(signed) if signed != Some(0) => {
+                let (path, signed) = (self.directory.to_owned(), signed.unwrap_or(0));
+                Ok(Some(OpenError::RolledBack { path, found: 0, signed }))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// A log without records.
     fn make(&self, newest: Seq) -> Result<Opened, OpenError> {
+        let before = self.fresh()?;
+        let gone = match before {
+            Some(error) if !self.options.recover => return Err(error),
+            gone => gone,
+        };
         let origin = match &self.options.origin {
             Some(origin) => origin.clone(),
             None => {
@@ -118,7 +146,11 @@ impl Opening<'_> {
         })?;
         let state = State::load(self.conn, 0, Arc::new(key), clock).map_err(|error| self.damaged(error))?;
         let head = Arc::new(read::head(self.conn).map_err(|error| self.damaged(error))?);
-        Ok(Opened { state, head })
+        let opened = Opened { state, head };
+        match gone {
+            Some(why) => self.recover(&opened, &[opened.state.key().verifying_key()], &why),
+            None => Ok(opened),
+        }
     }
 
     fn in_transaction<T>(&self, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, OpenError> {

@@ -63,22 +63,28 @@ pub(super) fn records(
     while let Some(row) = rows.next()? {
         let expected = from.saturating_add(u64::try_from(found.len()).unwrap_or(u64::MAX));
         let index = unsigned(row.get(0)?);
-        let damage = |why: String| {
-            StoreError::Inconsistent(format!(
-                "record {expected} of the log is damaged: {why}; `portcullis audit verify` lists all such records"
-            ))
-        };
         if index != expected {
-            return Err(damage("it is missing".to_owned()));
+            return Err(damage(expected, "it is missing"));
         }
-        let logged = logged(index, row)?.map_err(damage)?;
+        let logged = logged(index, row)?.map_err(|why| damage(expected, &why))?;
         bytes += logged.record.as_deref().map_or(0, str::len);
         found.push(logged);
         if bytes >= max_bytes {
-            break;
+            return Ok(found);
         }
     }
+    // A page that ends early ends where the log ends; or a page of the database is damaged, and hides what follows.
+    let next = from.saturating_add(u64::try_from(found.len()).unwrap_or(u64::MAX));
+    if found.len() < usize::try_from(limit).unwrap_or(usize::MAX) && next < head(conn)?.size {
+        return Err(damage(next, "it is missing"));
+    }
     Ok(found)
+}
+
+fn damage(index: u64, why: &str) -> StoreError {
+    StoreError::Inconsistent(format!(
+        "record {index} of the log is damaged: {why}; `portcullis audit verify` lists all such records"
+    ))
 }
 
 pub(super) fn logged(index: u64, row: &Row<'_>) -> Result<Result<Logged, String>, StoreError> {

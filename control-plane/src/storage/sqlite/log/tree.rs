@@ -75,7 +75,8 @@ pub(super) fn node(conn: &Connection, height: u32, index: u64) -> Result<Hash, S
 
 /// [`hashes`] for others: a complete tile is given only if it leads to the hash above it.
 pub(super) fn tiles(conn: &Connection, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, StoreError> {
-    let found = hashes(conn, level, first, count)?;
+    let end = super::read::head(conn)?.size.checked_shr(8 * u32::from(level)).unwrap_or(0);
+    let found = complete(conn, level, first, count.min(end.saturating_sub(first)))?;
     let before = usize::try_from(first.next_multiple_of(TILE) - first).unwrap_or(usize::MAX);
     let whole = found.get(before..).unwrap_or_default().chunks_exact(TILE as usize);
     for (n, tile) in (first.div_ceil(TILE)..).zip(whole) {

@@ -60,6 +60,11 @@ impl State {
         Ok((state, Arc::new(head)))
     }
 
+    /// Whose signature checkpoints carry.
+    pub(super) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     pub(crate) fn keys(&self) -> &Arc<[VerifyingKey]> {
         &self.keys
     }
