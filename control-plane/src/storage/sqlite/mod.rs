@@ -292,6 +292,7 @@ impl Drop for SqliteStore {
     /// Writes what is queued, then closes.
     fn drop(&mut self) {
         self.entry.lock().unwrap_or_else(PoisonError::into_inner).queue = None;
+        self.readers.close();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }

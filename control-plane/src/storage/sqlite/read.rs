@@ -32,6 +32,12 @@ impl Readers {
         Readers { options, idle: Mutex::default() }
     }
 
+    /// Closes those that are idle. The last connection that is closed copies the write-ahead log into the database, unless it
+    /// may only read: so the writer's is to be the last.
+    pub(super) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Runs a read. A connection that has seen an error is not used again.
     pub(super) fn with<T>(
         &self,

@@ -151,6 +151,7 @@ async fn flip(rounds: u64, dice: &mut Dice) {
     let proof = store.inclusion(3, records.len() as u64).await.unwrap();
     drop(store);
     let database = std::fs::read(dir.path().join("portcullis.db")).unwrap();
+    assert!(!dir.path().join("portcullis.db-wal").exists(), "a closed store is one file");
     let (mut opened, mut read_errors, mut harmless) = (0, 0, 0);
     for _ in 0..rounds {
         let (at, bit) = (dice.below(database.len() as u64), 1 << dice.below(8));
