@@ -6,7 +6,7 @@ use super::statements::{from_json, unsigned};
 use crate::storage::id::{self, Seq};
 use crate::storage::query::{Order, Page, Query, StoredDecision, StoredEvent};
 use crate::storage::{StoreError, StoredAgent, StoredAwsKey, StoredKeys, StoredToken};
-use portcullis_audit::{DecisionKind, DecisionRecord, EventRecord, OutcomeState, VerdictKind};
+use portcullis_audit::{DecisionKind, DecisionRecord, EventRecord, OutcomeRecord, OutcomeState, VerdictKind};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use std::sync::{Mutex, PoisonError};
@@ -202,7 +202,12 @@ pub(super) fn stored(row: &rusqlite::Row<'_>) -> Result<StoredDecision, StoreErr
         let message = format!("decision {seq} leads to the record of `{}`", record.decision_id);
         return Err(StoreError::Inconsistent(message));
     }
-    let outcome = row.get::<_, Option<String>>(2)?.map(|json| from_json(&json)).transpose()?;
+    let outcome: Option<OutcomeRecord> =
+        row.get::<_, Option<String>>(2)?.map(|json| from_json(&json)).transpose()?;
+    if let Some(other) = outcome.as_ref().filter(|outcome| outcome.call_id != record.call_id) {
+        let message = format!("the outcome of `{}` leads to that of `{}`", record.call_id, other.call_id);
+        return Err(StoreError::Inconsistent(message));
+    }
     Ok(StoredDecision { seq, record, outcome })
 }
 

@@ -199,6 +199,7 @@ async fn flip(rounds: u64, dice: &mut Dice) {
             _ => read_errors += 1,
         }
     }
+    assert!(opened > rounds / 4, "only {opened} of {rounds} could be opened");
     println!(
         "{rounds} flipped bits: {} not opened, {read_errors} found when read, {harmless} elsewhere",
         rounds - opened
