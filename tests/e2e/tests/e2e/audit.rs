@@ -110,11 +110,8 @@ fn a_witness_cosigns_and_a_store_that_went_back_is_found() -> Result<()> {
     let seen = witness.seen()?;
     let cosigned = wait::until("the cosignature to be kept", || {
         let (_, page) = control_plane.admin.get("/v1/audit/checkpoints?limit=1000")?;
-        let kept = page["checkpoints"].as_array().into_iter().flatten();
-        kept.filter(|kept| kept["witnesses"].as_u64() > Some(0))
-            .next_back()
-            .cloned()
-            .context("none is cosigned")
+        let mut kept = page["checkpoints"].as_array().into_iter().flatten();
+        kept.rfind(|kept| kept["witnesses"].as_u64() > Some(0)).cloned().context("none is cosigned")
     })?;
     println!("the witness has cosigned {seen} records: {cosigned}");
     ensure!(cosigned["note"].as_str().is_some_and(|note| note.contains("witness.example/w1")), "{cosigned}");

@@ -157,7 +157,8 @@ fn a_trail_in_a_bucket_is_read_to_its_end() -> Result<()> {
     let endpoint = format!("http://127.0.0.1:{port}");
     wait::until("moto", || {
         ensure!(server.ended().is_none(), "moto ended: {}", server.log_tail());
-        Ok(drop(std::net::TcpStream::connect(("127.0.0.1", port))?))
+        std::net::TcpStream::connect(("127.0.0.1", port))?;
+        Ok(())
     })?;
     let environment = [
         ("AWS_ENDPOINT", endpoint.as_str()),
