@@ -12,7 +12,8 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let mut verifier = Verifier::new(Frontier::default(), flags & 7);
     let mut frontier = Frontier::default();
     for index in 0..u64::from(*seed) {
-        let record = format!("{{\"at_ms\":{index},\"event_id\":\"{index}\",\"kind\":\"admin\",\"detail\":{{}}}}");
+        let record =
+            format!("{{\"at_ms\":{index},\"event_id\":\"{index}\",\"kind\":\"admin\",\"detail\":{{}}}}");
         let entry = Entry::new(index.to_string(), RecordKind::Admin, index, record.as_bytes());
         frontier.push(entry.leaf(), |_, _, _| {});
         // Some of the lines are good ones, so that what comes between them is looked at closely.

@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use portcullis_audit::log::{
-    Checkpoint, Entry, NoteSignature, SignedNote, TilePath, VerifyingKey, WitnessKey, bundle_bytes, parse_bundle,
-    parse_tile, tile_bytes,
+    Checkpoint, Entry, NoteSignature, SignedNote, TilePath, VerifyingKey, WitnessKey, bundle_bytes,
+    parse_bundle, parse_tile, tile_bytes,
 };
 
 const MAX_INPUT: usize = 16 * 1024;

@@ -23,6 +23,7 @@ const OFFLINE: &[(&str, &str)] = &[
     ("policy replay", "it reads"),
     ("audit verify", "it reads"),
     ("audit export", "it reads"),
+    ("audit reconcile", "it reads; with `--record` the record of the endpoint"),
     ("audit key rotate", "a record in the log, with the signatures of both keys: storage/tests/log.rs"),
     ("audit key recover", "a record in the log: storage/tests/log.rs"),
     ("serve", "what it does is behind the endpoints"),
