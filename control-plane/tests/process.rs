@@ -22,6 +22,8 @@ mod approvals;
 mod audit;
 #[path = "process/exports.rs"]
 mod exports;
+#[path = "process/search.rs"]
+mod search;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const DATA_TOKEN: &str = "pcl_data_for_tests_of_the_process";

@@ -11,12 +11,34 @@ use std::process::Command;
 /// Writes target/bench/results.json. Close other programs first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// The audit instead: durable records per second beside SQLite alone and a plain file, verification beside SHA-256 alone,
+    /// search over ten million decisions (PORTCULLIS_SEARCH_DECISIONS=N for another number)
+    #[arg(long)]
+    audit: bool,
     /// What the benchmark itself takes; `cargo xtask bench -- --help` shows it
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 
+/// What `--audit` runs: the measurements are tests, because they need the inside of the store.
+const AUDIT: [&[&str]; 2] = [
+    &["--package", "portcullis", "--lib", "--", "storage::tests::speed", "search::speed"],
+    &["--package", "portcullis-audit", "--test", "speed", "--"],
+];
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.audit {
+        for what in AUDIT {
+            let mut measure = shell::cargo();
+            measure.args(["test", "--release"]).args(what).args([
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ]);
+            shell::run(&mut measure)?;
+        }
+        return Ok(());
+    }
     let tools = setup::run()?;
     let built = build::build(&tools.wasm, true)?;
     let mut bench = Command::new(build::bench()?);

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 /// leaves the machine. cargo-nextest is used where it is installed.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
-    /// At full length, as CI does: fifty kills of the control plane under load instead of five
+    /// At full length: two hundred kills of the control plane under load instead of five, every power cut, a thousand changes of
+    /// a log. Takes about an hour
     #[arg(long)]
     pub long: bool,
     /// Only tests whose name contains this
@@ -47,6 +48,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.only != Which::Unit {
         parts.push(Part::EndToEnd);
+    }
+    if arguments.long && arguments.only != Which::E2e {
+        parts.push(Part::Long);
     }
     let mut results = Vec::new();
     for part in parts {
@@ -91,6 +95,18 @@ pub(crate) fn e2e(arguments: &Arguments, tools: &Tools, built: &Built) -> Result
 /// Runs one part and gives back of how many tests. Only a filter may leave none of them.
 fn perform(part: Part, arguments: &Arguments, environment: &[(&'static str, OsString)]) -> Result<usize> {
     let selection = part.selection()?;
+    if part == Part::Long {
+        // Optimised, and by name: some are ordinary tests that do more when they are optimised.
+        let mut command = shell::cargo();
+        command.args(["test", "--no-fail-fast"]).args(&selection).args([
+            "--",
+            "--include-ignored",
+            "--nocapture",
+        ]);
+        command.args(select::LONG).envs(environment.iter().map(|(name, value)| (name, value)));
+        shell::run(&mut command)?;
+        return Ok(select::LONG.len());
+    }
     let filter = arguments.filter.as_deref();
     let count = select::count(&selection, filter).context("cannot list the tests")?;
     if count == 0 {

@@ -11,6 +11,15 @@ use std::collections::BTreeSet;
 /// The package, and the target in it, of the end-to-end tests.
 const E2E: &str = "e2e";
 
+/// Tests that are long when they are optimised: names, or parts of them.
+pub(super) const LONG: [&str; 5] = [
+    "storage::tests::power",
+    "a_thousand_changes_are_found_and_named",
+    "random_changes_of_a_store_are_found_and_named",
+    "kill_9_loses_nothing_acknowledged",
+    "retention::tests::",
+];
+
 /// A part of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -20,6 +29,8 @@ pub(super) enum Part {
     Documentation,
     /// End-to-end
     EndToEnd,
+    /// What takes too long for every change, see [`LONG`]
+    Long,
 }
 
 impl Part {
@@ -28,6 +39,7 @@ impl Part {
             Self::Unit => "unit, property",
             Self::Documentation => "documentation",
             Self::EndToEnd => "end-to-end",
+            Self::Long => "long",
         }
     }
 
@@ -49,6 +61,18 @@ impl Part {
             }
             Self::Documentation => selection.push("--doc".to_owned()),
             Self::EndToEnd => selection.extend(["--test", E2E].map(str::to_owned)),
+            Self::Long => {
+                let own = [
+                    "--release",
+                    "--package",
+                    "portcullis",
+                    "--package",
+                    "portcullis-audit",
+                    "--lib",
+                    "--tests",
+                ];
+                selection = own.map(str::to_owned).to_vec();
+            }
         }
         Ok(selection)
     }
