@@ -73,3 +73,62 @@ fn a_second_implementation_verifies_the_log_of_a_server() {
     assert_eq!(told["counts"]["decision_without_outcome"], 300);
     assert_eq!(verify(&["--strict"]).0, Some(3));
 }
+
+#[test]
+fn a_store_that_was_put_back_goes_on_under_another_name_and_still_verifies() {
+    let (dir, data, bundle) = dirs();
+    let mut server = Server::start(&data, &bundle, &[]);
+    server.decide("call-0").unwrap();
+    server.signal("TERM");
+    server.child.wait().unwrap();
+    let old = dir.path().join("old");
+    copy(&data, &old);
+
+    server = Server::start(&data, &bundle, &[]);
+    server.decide("call-1").unwrap();
+    server.signal("TERM");
+    server.child.wait().unwrap();
+    // All but the copy of the newest checkpoint goes back to what it was.
+    let newest = std::fs::read(data.join("checkpoint")).unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&old, &data);
+    std::fs::write(data.join("checkpoint"), newest).unwrap();
+
+    let refused = run(portcullis(&[
+        "serve",
+        "--data-addr",
+        "127.0.0.1:0",
+        "--admin-addr",
+        "127.0.0.1:0",
+        "--data-dir",
+    ])
+    .arg(&data));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("portcullis audit key recover"), "{said}");
+    let recovered = run(portcullis(&["audit", "key", "recover", "--data-dir"]).arg(&data));
+    println!("{}", stdout(&recovered));
+
+    server = Server::start(&data, &bundle, &[]);
+    server.decide("call-2").unwrap();
+    let keys = stdout(&run(&mut server.client(&["audit", "key", "show"])));
+    println!("{keys}");
+    assert_eq!(keys.lines().count(), 2, "the old name's and the new one's");
+    let names: Vec<&str> = keys.lines().filter_map(|key| key.split('+').next()).collect();
+    assert_eq!(names[1], format!("{}/2", names[0]));
+    let file = dir.path().join("log.vkey");
+    std::fs::write(&file, &keys).unwrap();
+    let verify = |key: &str| run(portcullis(&["audit", "verify", "--key", key, "--store"]).arg(&data));
+    let verified = verify(file.to_str().unwrap());
+    println!("{}{}", stdout(&verified), String::from_utf8_lossy(&verified.stderr));
+    assert!(verified.status.success());
+    // Who knows the old key only is told that something happened.
+    assert_eq!(verify(keys.lines().next().unwrap()).status.code(), Some(2));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}

@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long)]
     enforce_shadow: bool,
     /// Read the records of this data directory, without a server
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["url", "admin_token"])]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Rows of the table; the rest is counted
     #[arg(long, value_name = "N", default_value_t = 50)]

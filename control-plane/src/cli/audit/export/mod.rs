@@ -46,7 +46,7 @@ pub struct Export {
     #[command(flatten)]
     server: Server,
     /// Read this data directory instead of the server
-    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// The key that signs the log, for statements (in-toto) [default: log.key in the data directory]
     #[arg(long, value_name = "FILE", requires = "store")]

@@ -93,10 +93,12 @@ impl Verify {
         for key in &self.key {
             keys.extend(read_keys(key)?);
         }
-        let Some(origin) = keys.first().map(|key| key.name().to_owned()) else { bail!("there is no key") };
-        if let Some(other) = keys.iter().find(|key| key.name() != origin) {
+        // The newest is the last, as `audit key show` prints them.
+        let Some(origin) = keys.last().map(|key| key.name().to_owned()) else { bail!("there is no key") };
+        if let Some(other) = keys.iter().find(|key| first_name(key.name()) != first_name(&origin)) {
             bail!(
-                "the keys are of two logs, `{origin}` and `{}`: a log has one name, whatever keys sign it",
+                "the keys are of two logs, `{origin}` and `{}`: a log has one name (or, after it was recovered, the same with a \
+                 number behind it), whatever keys sign it",
                 other.name()
             );
         }
@@ -123,6 +125,18 @@ impl Verify {
             (_, Some(path)) => Ok(Box::new(export::Export::open(path)?)),
             _ => bail!("give --store or --export"),
         }
+    }
+}
+
+/// The name of a log before it was recovered: without `/2`, `/3` …
+fn first_name(origin: &str) -> &str {
+    match origin.rsplit_once('/') {
+        Some((name, number))
+            if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) && number.len() < 4 =>
+        {
+            name
+        }
+        _ => origin,
     }
 }
 

@@ -6,7 +6,9 @@ use super::super::keys::VerifyingKey;
 use super::super::note::{NoteError, SignedNote};
 use super::finding::{Code, Finding};
 
-/// Reads a checkpoint and checks that it is one of the log of that name, signed by one of the keys.
+/// Reads a checkpoint and checks that it is one of the log of that name, signed by one of the keys. Of a log that went on under
+/// another name (`NAME/2`, after its store was put back to an earlier state) the earlier name counts as well, if a key of it is given:
+/// the records are one series.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -20,12 +22,13 @@ pub fn check_checkpoint(
     })?;
     let size = checkpoint.size;
     let about = |code, why: String| Finding::at(code, size, "", why);
-    if checkpoint.origin != origin {
+    let own: Vec<VerifyingKey> = keys.iter().filter(|key| key.name() == checkpoint.origin).cloned().collect();
+    if checkpoint.origin != origin && own.is_empty() {
         let why =
             format!("the checkpoint of {size} records is of the log `{}`, not `{origin}`", checkpoint.origin);
         return Err(about(Code::WrongOrigin, why));
     }
-    match note.verify(keys) {
+    match note.verify(&own) {
         Ok(_) => Ok((checkpoint, note)),
         Err(NoteError::Unsigned) => {
             let why = format!("the checkpoint of {size} records is signed by none of the given keys");
