@@ -3,9 +3,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use e2e::fake::{API_KEY, APP_ONE};
-use e2e::{Stack, python, wait};
+use e2e::{Stack, binaries, python, wait};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 
 /// Clients of every kind. `case` runs one call, and notes what left the SDK for it; nothing is changed.
 const CLIENTS: &str = r#"
@@ -211,13 +212,20 @@ fn secrets_of(token: &str) -> Result<Vec<String>> {
     Ok(vec![token.to_owned(), encoded.to_owned(), inner.context("no secret in the key")?.to_owned()])
 }
 
-/// Neither the store's files nor what control plane and Envoy logged hold any of them.
+/// Neither the records, nor the store's files, nor what control plane and Envoy logged hold any of them.
 fn never_kept(stack: &Stack, secrets: &[String]) -> Result<()> {
     let mut searched = vec![
         ("the control plane's log".to_owned(), stack.control_plane.log().into_bytes()),
         ("Envoy's log".to_owned(), stack.envoy.log().into_bytes()),
     ];
     files(&stack.control_plane.store, &mut searched)?;
+    // In the files records are packed.
+    let export = Command::new(binaries::portcullis()?)
+        .args(["audit", "export", "--to", "-", "--store"])
+        .arg(&stack.control_plane.store)
+        .output()?;
+    ensure!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
+    searched.push(("the records".to_owned(), export.stdout));
     let holds =
         |content: &[u8], needle: &str| content.windows(needle.len()).any(|part| part == needle.as_bytes());
     let bytes: usize = searched.iter().map(|(_, content)| content.len()).sum();
