@@ -32,6 +32,8 @@ pub use keeping::{Holds, Keeping, LinkKey, Prune, Release, Released, StoredHold}
 pub use live::Live;
 pub use log::{Head, Log, Logged, StoredCheckpoint};
 pub use query::{Cursor, Order, Page, Query, RecordPage, RecordQuery, StoredDecision, StoredEvent};
+#[cfg(test)]
+pub(crate) use sqlite::unpack;
 pub use sqlite::{
     LogKey, LogReader, OfflineCheckpoint, OfflineLog, OfflineRow, Records, SqliteOptions, SqliteStore,
 };

@@ -43,6 +43,8 @@ use attempts::Attempts;
 use change::Change;
 use decide::{Approving, Decide};
 use lock::DirectoryLock;
+#[cfg(test)]
+pub(crate) use log::unpack;
 use log::{Clock, Guard, Tx};
 pub use log::{LogKey, LogReader, OfflineCheckpoint, OfflineLog, OfflineRow};
 use portcullis_approvals::{Approval, ApprovalError, Approver, Grant, Step};

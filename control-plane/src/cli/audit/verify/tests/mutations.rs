@@ -1,6 +1,7 @@
 //! Random changes of a store, by SQL: each is found, and named.
 
 use super::{Ended, ORIGIN, key, names, plan, shown, verify_store, write};
+use crate::storage::unpack;
 use portcullis_audit::log::verify::{Code, Severity};
 use portcullis_audit::log::{Checkpoint, Frontier, Hash, SignedNote};
 use rusqlite::{Connection, params};
@@ -95,7 +96,14 @@ const CHANGES: &[(&str, Change)] = &[
     ("records: a bit of a packed record", |conn, random, size| {
         let at = random.below(size);
         let mut bytes = blob(conn, "SELECT record FROM records WHERE idx = ?1", at);
+        let dict =
+            conn.query_row("SELECT dict FROM records WHERE idx = ?1", [at as i64], |row| row.get(0)).unwrap();
+        let record = unpack(dict, &bytes).unwrap();
         flip(&mut bytes, random);
+        // A frame of zstd has bits that say nothing (RFC 8878 §3.1.1.1.1.3): with one of them flipped it is the same record.
+        if unpack(dict, &bytes).as_ref() == Ok(&record) {
+            return None;
+        }
         exec(conn, "UPDATE records SET record = ?1 WHERE idx = ?2", params![bytes, at as i64]);
         Some((&[Code::ChangedRecord], vec![at]))
     }),
@@ -315,7 +323,8 @@ fn judge(name: &str, (codes, indexes): &Expected, ended: &Ended) {
 #[tokio::test]
 async fn random_changes_of_a_store_are_found_and_named() {
     // All of them where that takes seconds.
-    const ROUNDS: usize = if cfg!(debug_assertions) { CHANGES.len() * 3 } else { 1_000 };
+    let long = !cfg!(debug_assertions) || std::env::var_os("PORTCULLIS_LONG").is_some();
+    let rounds = if long { 1_000 } else { CHANGES.len() * 3 };
     let source = tempfile::tempdir().unwrap();
     let (records, _) = write(source.path(), 150).await;
     let size = records.len() as u64;
@@ -325,7 +334,7 @@ async fn random_changes_of_a_store_are_found_and_named() {
     let mut random = Random(0x5eed);
     let mut counts: BTreeMap<&str, (u32, BTreeMap<&str, u32>)> = BTreeMap::new();
     let mut done = 0;
-    while done < ROUNDS {
+    while done < rounds {
         let copy = tempfile::tempdir().unwrap();
         std::fs::copy(&database, copy.path().join("portcullis.db")).unwrap();
         let (name, change) = CHANGES[done % CHANGES.len()];
