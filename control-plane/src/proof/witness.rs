@@ -4,12 +4,14 @@
 use super::Witness;
 use crate::app::App;
 use crate::storage::{Head, StoreError};
+use crate::webhooks;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_audit::log::SignedNote;
 use std::sync::Arc;
 use std::time::Duration;
 
+const CONNECT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// More bytes than the signature lines of a witness have.
 const LONGEST_ANSWER: u64 = 16 * 1024;
@@ -27,7 +29,7 @@ pub struct Cosigner {
 pub(super) enum WitnessError {
     #[error("the store: {0}")]
     Store(#[from] StoreError),
-    #[error("it cannot be reached: {0}")]
+    #[error("it does not answer: {0}")]
     Unreachable(String),
     #[error("it answered {status}: {text}")]
     Refused { status: u16, text: String },
@@ -49,26 +51,8 @@ impl Cosigner {
     /// Asks that witness about the log of that application.
     #[must_use]
     pub fn new(app: Arc<App>, witness: Witness) -> Self {
-        let roots = match &witness.ca {
-            Some(pem) => {
-                let found = ureq::tls::parse_pem(pem).filter_map(|item| match item {
-                    Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-                    _ => None,
-                });
-                ureq::tls::RootCerts::new_with_certs(&found.collect::<Vec<_>>())
-            }
-            None => ureq::tls::RootCerts::WebPki,
-        };
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .proxy(None)
-            .tls_config(ureq::tls::TlsConfig::builder().root_certs(roots).build())
-            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Cosigner { app, witness, agent: config.into() }
+        let agent = webhooks::agent(witness.ca.as_deref(), CONNECT, TIMEOUT);
+        Cosigner { app, witness, agent }
     }
 
     /// Asks while the log grows. Never ends; failures are tried again, and logged once each.
@@ -142,7 +126,8 @@ impl Cosigner {
     async fn ask(&self, body: String) -> Result<Said, WitnessError> {
         let (agent, url) = (self.agent.clone(), format!("{}/add-checkpoint", self.witness.url));
         let asked = tokio::task::spawn_blocking(move || {
-            let unreachable = |error: ureq::Error| WitnessError::Unreachable(error.to_string());
+            let unreachable =
+                |error: ureq::Error| WitnessError::Unreachable(webhooks::unreachable(&error, &url));
             let mut response = agent.post(&url).send(body.as_bytes()).map_err(unreachable)?;
             let status = response.status().as_u16();
             let read = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
