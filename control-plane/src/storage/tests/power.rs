@@ -150,8 +150,12 @@ async fn flip(rounds: u64, dice: &mut Dice) {
     let events = store.events(None, 100).await.unwrap();
     let proof = store.inclusion(3, records.len() as u64).await.unwrap();
     drop(store);
+    // On a busy machine a closed store may leave its write-ahead log (the next start reads it): here the database is to be whole.
+    let conn = rusqlite::Connection::open(dir.path().join("portcullis.db")).unwrap();
+    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert_eq!(busy, 0, "somebody still has the store");
+    drop(conn);
     let database = std::fs::read(dir.path().join("portcullis.db")).unwrap();
-    assert!(!dir.path().join("portcullis.db-wal").exists(), "a closed store is one file");
     let (mut opened, mut read_errors, mut harmless) = (0, 0, 0);
     for _ in 0..rounds {
         let (at, bit) = (dice.below(database.len() as u64), 1 << dice.below(8));
